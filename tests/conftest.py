@@ -1,0 +1,50 @@
+"""What every test shares: a fixed seed, clean global settings, quiet frameworks."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Memory is shared with other test processes; JAX must not reserve it all.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    """Every test starts from the same seed and leaves Keras's global settings as it found them."""
+    image_data_format = keras.config.image_data_format()
+    floatx = keras.config.floatx()
+    policy = keras.config.dtype_policy()
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_image_data_format(image_data_format)
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="session")
+def backend():
+    """Name of the backend under test."""
+    return keras.backend.backend()
+
+
+def pytest_report_header(config):
+    return f"keras {keras.version()} on {keras.backend.backend()}"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `backends("tensorflow", ...)` run on those only."""
+    for item in items:
+        marker = item.get_closest_marker("backends")
+        if marker and keras.backend.backend() not in marker.args:
+            reason = marker.kwargs.get("reason", f"only on {', '.join(marker.args)}")
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "backends(*names, reason=...): the test runs only on these backends"
+    )
