@@ -132,7 +132,9 @@ def project(outputs, seed=0):
     flat = keras.tree.flatten(outputs)
     return ops.concatenate(
         [
-            ops.reshape(ops.cast(output, "float32") * random_like(output, seed + i), (-1,))
+            ops.reshape(
+                ops.multiply(ops.cast(output, "float32"), random_like(output, seed + i)), (-1,)
+            )
             for i, output in enumerate(flat)
         ]
     )
@@ -235,7 +237,7 @@ def _jax_second(fn, arrays, weights):
 
     def dot(*tensors):
         first = jax.grad(lambda *t: ops.sum(fn(*t)))(*tensors)
-        return ops.sum(first * weights)
+        return ops.sum(ops.multiply(first, weights))
 
     tensors = [ops.convert_to_tensor(a) for a in arrays]
     return [to_numpy(g) for g in jax.grad(dot, argnums=tuple(range(len(arrays))))(*tensors)]
