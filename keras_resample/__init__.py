@@ -1,0 +1,14 @@
+"""Decide where a network looks before it spends computation."""
+
+from keras_resample import (
+    callbacks,
+    datasets,
+    export,
+    heads,
+    layers,
+    metrics,
+    models,
+    ops,
+    visualization,
+)
+from keras_resample.version import __version__

@@ -1,0 +1,17 @@
+"""Pure tensor functions: where to look, reading there, and how dense that is."""
+
+from keras_resample.ops.grids import (
+    grid_from_affine,
+    grid_from_boxes,
+    grid_from_flow,
+    resize_grid,
+    uniform_grid,
+)
+from keras_resample.ops.jacobian import (
+    corner_jacobians,
+    fold_penalty,
+    jacobian_determinant,
+    shrink_penalty,
+    smoothness_penalty,
+)
+from keras_resample.ops.sampling import sample

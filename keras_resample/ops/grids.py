@@ -1,0 +1,205 @@
+"""Sampling grids: where each output pixel looks, in relative (x, y) coordinates of the input."""
+
+import numpy as np
+from keras import ops
+
+
+def pixel_centers(size):
+    """Relative positions `(i + 0.5) / size` of the centres of `size` pixels, float32."""
+    if isinstance(size, int):
+        return ops.convert_to_tensor((np.arange(size) + 0.5) / size, dtype="float32")
+    return (ops.arange(size, dtype="float32") + 0.5) / ops.cast(size, "float32")
+
+
+def uniform_grid_of(height, width):
+    """`uniform_grid` for sizes that may be tensors."""
+    x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
+    return ops.stack([x, y], axis=-1)[None]
+
+
+def uniform_grid(size):
+    """Grid that looks at the centres of a regular `size` raster: sampling at it is a plain resize.
+
+    Args:
+        size: `(height, width)` of the grid, positive integers.
+
+    Returns:
+        float32 tensor `(1, height, width, 2)`: `((j + 0.5) / width, (i + 0.5) / height)` at row i,
+        column j, in relative (x, y) coordinates where 0 and 1 are the outer edges of the image.
+
+    Raises:
+        ValueError: if `size` is not a pair of positive integers.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> kr.ops.uniform_grid((2, 4)).shape == (1, 2, 4, 2)
+    True
+    """
+    return uniform_grid_of(*check_size(size))
+
+
+def grid_from_flow(flow, image_size):
+    """Grid displaced from the uniform one by a flow in input pixels.
+
+    Implements `grid = uniform_grid + flow / (width, height)`: Eq. 1 of "Beyond Predictive
+    Resampling" with half-pixel centres, so that a zero flow is exactly a bilinear resize.
+
+    Args:
+        flow: `(h', w', 2)` or `(batch, h', w', 2)`, displacement (x, y) in pixels of the input.
+        image_size: `(height, width)` of the image that will be sampled.
+
+    Returns:
+        float32 grid `(1 or batch, h', w', 2)`, relative (x, y).
+
+    Raises:
+        ValueError: if `flow` has another rank or last axis, or `image_size` is no size.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> grid = kr.ops.grid_from_flow(np.zeros((28, 28, 2)), image_size=(112, 112))
+    >>> grid.shape == (1, 28, 28, 2)
+    True
+    """
+    height, width = check_size(image_size, "image_size")
+    flow = check_pairs(flow, "flow", ranks=(3, 4))
+    if len(flow.shape) == 3:
+        flow = flow[None]
+    extent = ops.convert_to_tensor([width, height], dtype="float32")
+    return uniform_grid_like(flow) + flow / extent
+
+
+def grid_from_boxes(boxes, size):
+    """Uniform grid of each box: sampling at it crops and resizes.
+
+    Args:
+        boxes: `(batch, 4)`, relative `(x_min, y_min, x_max, y_max)`; parts outside [0, 1] read the
+            fill of the sampler. A reversed box flips the crop.
+        size: `(height, width)` of the grid.
+
+    Returns:
+        float32 grid `(batch, height, width, 2)`, relative (x, y).
+
+    Raises:
+        ValueError: if `boxes` is not `(batch, 4)` or `size` is no size.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> kr.ops.grid_from_boxes([[0.0, 0.0, 0.5, 0.5]], size=(7, 7)).shape == (1, 7, 7, 2)
+    True
+    """
+    boxes = ops.cast(ops.convert_to_tensor(boxes), "float32")
+    if len(boxes.shape) != 2 or boxes.shape[-1] != 4:
+        raise ValueError(
+            "`boxes` must have shape (batch, 4): relative (x_min, y_min, x_max, y_max). "
+            f"Received: boxes of shape {tuple(boxes.shape)}"
+        )
+    low, high = boxes[:, None, None, :2], boxes[:, None, None, 2:]
+    return low + (high - low) * uniform_grid(size)
+
+
+def grid_from_affine(matrix, size):
+    """Grid of an affine map of relative coordinates about the image centre.
+
+    Implements `grid = M[:, :, :2] (u - 0.5) + M[:, :, 2] + 0.5` with u the uniform grid (Jaderberg
+    et al., "Spatial Transformer Networks", Eq. 1, in relative coordinates).
+
+    Args:
+        matrix: `(batch, 2, 3)`; `[[1, 0, 0], [0, 1, 0]]` is the identity, the last column is a
+            shift in image widths and heights.
+        size: `(height, width)` of the grid.
+
+    Returns:
+        float32 grid `(batch, height, width, 2)`, relative (x, y).
+
+    Raises:
+        ValueError: if `matrix` is not `(batch, 2, 3)` or `size` is no size.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> mirror = [[[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
+    >>> kr.ops.grid_from_affine(mirror, size=(4, 4)).shape == (1, 4, 4, 2)
+    True
+    """
+    matrix = ops.cast(ops.convert_to_tensor(matrix), "float32")
+    if len(matrix.shape) != 3 or tuple(matrix.shape[1:]) != (2, 3):
+        raise ValueError(
+            "`matrix` must have shape (batch, 2, 3). "
+            f"Received: matrix of shape {tuple(matrix.shape)}"
+        )
+    centered = uniform_grid(size) - 0.5
+    x, y = centered[..., 0:1], centered[..., 1:2]
+    columns = matrix[:, None, None]
+    return columns[..., 0] * x + columns[..., 1] * y + columns[..., 2] + 0.5
+
+
+def resize_grid(grid, size):
+    """Grid of another size that looks at the same places.
+
+    The displacement from the uniform grid is resized bilinearly and added to the uniform grid of the
+    new size. (Resizing the coordinates themselves would flatten the frame of the image.)
+
+    Args:
+        grid: `(batch, h', w', 2)`, relative (x, y).
+        size: `(height, width)` of the result.
+
+    Returns:
+        float32 grid `(batch, height, width, 2)`.
+
+    Raises:
+        ValueError: if `grid` is no grid or `size` is no size.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> kr.ops.resize_grid(kr.ops.uniform_grid((7, 7)), (14, 28)).shape == (1, 14, 28, 2)
+    True
+    """
+    return resize_grid_to(check_pairs(grid, "grid", ranks=(4,)), *check_size(size))
+
+
+def resize_grid_to(grid, height, width):
+    """`resize_grid` for sizes that may be tensors."""
+    displacement = grid - uniform_grid_like(grid)
+    resized = ops.image.resize(
+        displacement,
+        (height, width),
+        interpolation="bilinear",
+        antialias=False,
+        data_format="channels_last",
+    )
+    return resized + uniform_grid_of(height, width)
+
+
+def uniform_grid_like(grid):
+    """The uniform grid `(1, h', w', 2)` of the size of `grid` (batch, h', w', 2)."""
+    shape = ops.shape(grid)
+    return uniform_grid_of(shape[1], shape[2])
+
+
+def check_size(size, name="size"):
+    """`size` as a pair of positive integers."""
+    is_pair = isinstance(size, (tuple, list)) and len(size) == 2
+    if not is_pair or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in size
+    ):
+        raise ValueError(
+            f"`{name}` must be two positive integers (height, width). Received: {name}={size!r}"
+        )
+    return int(size[0]), int(size[1])
+
+
+def check_pairs(values, name, ranks):
+    """`values` as a float32 tensor of one of `ranks` with (x, y) in its last axis."""
+    values = ops.cast(ops.convert_to_tensor(values), "float32")
+    if len(values.shape) not in ranks or values.shape[-1] != 2:
+        shapes = " or ".join({3: "(h', w', 2)", 4: "(batch, h', w', 2)"}[r] for r in ranks)
+        raise ValueError(
+            f"`{name}` must have shape {shapes}. "
+            f"Received: {name} of shape {tuple(values.shape)}"
+        )
+    return values
