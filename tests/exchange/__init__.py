@@ -1,0 +1,1 @@
+"""Files that one backend writes and the others load."""

@@ -1,0 +1,363 @@
+"""The checks of `LayerTestCase`: each method `check_<name>` states one promise of every layer."""
+
+import copy
+import json
+import os
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops
+
+from tests import numerics
+from tests.exchange import files
+from tests.numerics import to_numpy
+
+HALF_POLICIES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+
+
+class LayerChecks:
+    """One method for each promise; it raises AssertionError where the layer breaks it."""
+
+    def check_config(self):
+        """The configuration holds every argument, is JSON, and rebuilds an equal layer."""
+        layer = self.make(built=False)
+        config = layer.get_config()
+        try:
+            text = _json(config)
+        except TypeError as error:
+            raise AssertionError(f"get_config() is not JSON: {error}") from error
+        given = self.arguments()
+        for name in self.argument_names():
+            assert hasattr(layer, name), f"the argument {name!r} has no attribute of its name"
+            assert name in config, f"get_config() lacks the argument {name!r}"
+            value = given.get(name)
+            if isinstance(value, (bool, int, float, str)) and not isinstance(config[name], dict):
+                kept = keras.tree.flatten(config[name])
+                assert all(k == value for k in kept), (
+                    f"get_config() gives {name}={config[name]!r} where {value!r} was passed"
+                )
+        for source in (config, json.loads(text)):
+            again = self.layer_class.from_config(copy.deepcopy(source))
+            changed = _differences(config, again.get_config())
+            assert not changed, f"from_config(get_config()) changes the configuration: {changed}"
+        package = keras.saving.get_registered_name(self.layer_class).partition(">")[0]
+        if self.layer_class.__module__.startswith("keras_resample"):
+            assert package == "keras_resample", (
+                f"the class is not registered under package keras_resample but under {package!r}"
+            )
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+        assert type(again) is self.layer_class, f"deserialized as {type(again).__name__}"
+        assert not _differences(config, again.get_config()), "serialization changes the config"
+
+    def check_build(self):
+        """`build` alone makes every weight, the same as a call makes."""
+        built, called = self.make(), self.make(built=False)
+        assert built.built, "build() leaves layer.built False"
+        expected = [(w.path.rpartition("/")[2], tuple(w.shape)) for w in built.weights]
+        self.call(called)
+        actual = [(w.path.rpartition("/")[2], tuple(w.shape)) for w in called.weights]
+        assert actual == expected, f"build() makes the weights {expected}, a call makes {actual}"
+        self.call(built)
+        after = len(built.weights)
+        assert after == len(expected), f"a call after build() adds {after - len(expected)} weights"
+
+    def check_symbolic_shape(self):
+        """Symbolic shape and dtype, known and unknown batch, agree with the eager result."""
+        layer = self.make()
+        eager = self.call(layer)
+        for batch in (None, next(iter(self.inputs.values())).shape[0]):
+            symbols = {
+                key: keras.KerasTensor((batch, *array.shape[1:]), dtype=array.dtype.name)
+                for key, array in self.inputs.items()
+            }
+            self.compare_symbols(layer, symbols, eager, exact=True)
+        model = self.model(layer)
+        for actual, expected in zip(
+            keras.tree.flatten(model(self.inputs)), eager, strict=True
+        ):  # fmt: skip
+            self.close(actual, expected, "the functional model")
+
+    def compare_symbols(self, layer, symbols, eager, exact):
+        results = self.call(layer, symbols)
+        for symbol, y in zip(results, eager, strict=True):
+            dtype = keras.backend.standardize_dtype(y.dtype)
+            assert symbol.dtype == dtype, f"symbolic dtype {symbol.dtype}, eager dtype {dtype}"
+            shape, actual = tuple(symbol.shape), tuple(y.shape)
+            fits = len(shape) == len(actual) and all(
+                s == a or (s is None and (i == 0 or not exact))
+                for i, (s, a) in enumerate(zip(shape, actual, strict=True))
+            )
+            assert fits, f"symbolic shape {shape}, eager shape {actual}"
+        shapes = [tuple(s.shape) for s in symbols.values()]
+        if len(shapes) == 1:
+            computed = layer.compute_output_shape(shapes[0])
+        else:
+            named = {f"{k}_shape": s for k, s in zip(self.inputs, shapes, strict=True)}
+            computed = layer.compute_output_shape(**named)
+        expected = [tuple(s.shape) for s in results]
+        computed = _flat_shapes(computed)
+        assert computed == expected, (
+            f"compute_output_shape({', '.join(map(str, shapes))}) gives {computed}, the symbolic "
+            f"call gives {expected}"
+        )
+
+    def check_unknown_size(self):
+        """Images of unknown height and width."""
+        if not self.has_images:
+            return
+        layer = self.make()
+        symbols = {
+            key: keras.KerasTensor(
+                (None, None, None, array.shape[-1])
+                if array.ndim == 4
+                else (None, *array.shape[1:]),
+                dtype=array.dtype.name,
+            )
+            for key, array in self.inputs.items()
+        }
+        self.compare_symbols(layer, symbols, self.call(layer), exact=False)
+        model = self.model(self.make(like=layer), unknown_size=True)
+        run = (
+            _traced_with_unknown_shapes(model) if keras.backend.backend() == "tensorflow" else model
+        )
+        for inputs in (self.inputs, self.other_inputs(grow=3)):
+            tensors = {key: ops.convert_to_tensor(array) for key, array in inputs.items()}
+            expected = self.call(layer, inputs)
+            for actual, y in zip(keras.tree.flatten(run(tensors)), expected, strict=True):
+                self.close(actual, y, "the model with unknown height and width")
+
+    def check_data_format(self):
+        """channels_first is channels_last transposed, by argument and by global setting."""
+        if not self.has_images:
+            return
+        assert "data_format" in self.argument_names(), (
+            "the layer takes images and has no argument data_format"
+        )
+        last = self.make(data_format="channels_last")
+        expected = [np.moveaxis(y, -1, 1) if y.ndim == 4 else y for y in self.outputs(last)]
+        swapped = copy.copy(self)
+        swapped.inputs = {
+            key: np.ascontiguousarray(np.moveaxis(array, -1, 1)) if array.ndim == 4 else array
+            for key, array in self.inputs.items()
+        }
+        layers = {
+            "data_format='channels_first'": swapped.make(like=last, data_format="channels_first")
+        }
+        keras.config.set_image_data_format("channels_first")
+        layers["the global setting channels_first"] = swapped.make(like=last, data_format=None)
+        for what, layer in layers.items():
+            for actual, y in zip(swapped.outputs(layer), expected, strict=True):
+                self.close(actual, y, what)
+
+    def check_half_precision(self):
+        """Mixed float16 and bfloat16: the right dtype, and close to float32."""
+        full = self.make()
+        expected = self.outputs(full)
+        for policy, compute_dtype in HALF_POLICIES.items():
+            keras.config.set_dtype_policy(policy)
+            layer = self.make(like=full)
+            results = self.call(layer)
+            symbols = self.call(layer, {
+                key: keras.KerasTensor(array.shape, dtype=array.dtype.name)
+                for key, array in self.inputs.items()
+            })  # fmt: skip
+            for y, y32, symbol in zip(results, expected, symbols, strict=True):
+                if not is_float(y32):
+                    continue
+                dtype = keras.backend.standardize_dtype(y.dtype)
+                wanted = self.output_dtype or compute_dtype
+                assert dtype == wanted, f"{policy}: the output is {dtype}, not {wanted}"
+                assert symbol.dtype == dtype, f"{policy}: symbolic {symbol.dtype}, eager {dtype}"
+                span = max(float(np.ptp(y32)), 1e-3 * float(np.max(np.abs(y32)))) or 1.0
+                error = np.max(np.abs(to_numpy(y).astype("float32") - y32)) / span
+                assert error <= self.half_tolerance, (
+                    f"{policy}: differs from float32 by {error:.2%} of the range "
+                    f"(allowed {self.half_tolerance:.2%})"
+                )
+            floats = [key for key in self.inputs if is_float(self.inputs[key])]
+            found = self.gradients_of(layer, floats, numerics.gradients)
+            assert all(np.all(np.isfinite(g)) for g in found), f"{policy}: gradient not finite"
+
+    def gradients_of(self, layer, floats, method, **options):
+        """`method(fn, *float inputs, *trainable weights)` for the projected output `fn`."""
+        variables = layer.trainable_variables
+
+        def fn(*tensors):
+            inputs = {**self.inputs, **dict(zip(floats, tensors, strict=False))}
+            values = tensors[len(floats) :]
+            return numerics.project(
+                numerics.with_values(variables, values, lambda: self.call(layer, inputs))
+            )
+
+        arrays = [self.inputs[k] for k in floats] + [to_numpy(v) for v in variables]
+        return method(fn, *arrays, **options)
+
+    def check_gradient(self):
+        """Gradients to every float input and every trainable weight equal finite differences."""
+        layer = self.make()
+        floats = [key for key in self.inputs if is_float(self.inputs[key])]
+        names = floats + [v.path for v in layer.trainable_variables]
+        found = self.gradients_of(
+            layer, floats, numerics.check_gradients, names=names, **self.gradient
+        )
+        for name, gradient in zip(names, found, strict=True):
+            assert np.all(np.isfinite(gradient)), f"the gradient to {name} is not finite"
+
+    def check_keras_file(self):
+        """Saved as `.keras` and loaded here: same numbers, eager and compiled."""
+        layer = self.make()
+        expected = self.outputs(layer)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.keras")
+            self.model(layer).save(path)
+            loaded = keras.saving.load_model(path)
+        for how, results in (
+            ("the loaded model", loaded(self.inputs)),
+            ("predict of the loaded model", loaded.predict(self.inputs, verbose=0)),
+        ):
+            for actual, y in zip(keras.tree.flatten(results), expected, strict=True):
+                self.close(actual, y, how)
+
+    def check_exchange(self):
+        """Leave a file that the other backends load; see tests/exchange."""
+        files.write(self.name, self.model(self.make()), self.inputs)
+
+    def check_fit(self):
+        """`fit`, jitted and not: the loss is finite and every trainable weight moves."""
+        for jit_compile in (False, True):
+            if jit_compile and keras.backend.backend() == "torch":
+                continue
+            layer = self.make()
+            before = [to_numpy(w) for w in layer.trainable_weights]
+            self.fit(layer, jit_compile)
+            for weight, old in zip(layer.trainable_weights, before, strict=True):
+                assert not np.array_equal(to_numpy(weight), old), (
+                    f"fit(jit_compile={jit_compile}) does not move {weight.path}"
+                )
+
+    def fit(self, layer, jit_compile):
+        # A weight in front of the layer: there is something to train, and the gradient passes.
+        model = self.model(layer, before=lambda x: Scale()(x))
+        outputs = [y for y in model.outputs if keras.backend.is_float_dtype(y.dtype)]
+        model = keras.Model(model.input, outputs)
+        targets = [numerics.random_like(y) for y in keras.tree.flatten(model(self.inputs))]
+        model.compile(
+            optimizer=keras.optimizers.Lion(1e-2),
+            loss=["mse"] * len(targets),
+            jit_compile=jit_compile,
+        )
+        size = len(targets[0])
+        history = model.fit(self.inputs, targets, batch_size=size, epochs=2, verbose=0)
+        losses = history.history["loss"]
+        assert np.all(np.isfinite(losses)), f"fit(jit_compile={jit_compile}): loss {losses}"
+
+    def check_freezing(self):
+        """`trainable=False`, given or set later, leaves no trainable weight and moves none."""
+        layer = self.make()
+        if not layer.trainable_weights:
+            return
+        given = self.make(trainable=False, like=layer)
+        layer.trainable = False
+        for frozen, how in ((given, "trainable=False"), (layer, "layer.trainable = False")):
+            names = [w.path for w in frozen.trainable_weights]
+            assert not names, f"{how} leaves trainable: {names}"
+        before = [to_numpy(w) for w in given.weights]
+        self.fit(given, jit_compile=False)
+        for weight, old in zip(given.weights, before, strict=True):
+            assert np.array_equal(to_numpy(weight), old), f"fit moves the frozen {weight.path}"
+
+    def check_reuse(self):
+        """A second input reuses the weights and leaves nothing behind."""
+        layer = self.make()
+        first, count = self.outputs(layer), len(layer.weights)
+        self.call(layer, self.other_inputs())
+        assert len(layer.weights) == count, "a second call adds weights"
+        for actual, y in zip(self.outputs(layer), first, strict=True):
+            self.close(actual, y, "the first input after a call on another")
+        for model in (self.model(layer), self.model(layer)):
+            assert len(model.weights) == count, "a second model adds weights"
+
+    def check_export(self):
+        """The exported SavedModel gives the same numbers, at another batch size too."""
+        if keras.backend.backend() == "torch":
+            return
+        import tensorflow as tf
+
+        layer = self.make()
+        unknown_size = keras.backend.backend() == "tensorflow" and "unknown_size" not in self.skip
+        model = self.model(layer, unknown_size=unknown_size)
+        with tempfile.TemporaryDirectory() as folder:
+            model.export(folder, format="tf_saved_model", verbose=False)
+            served = tf.saved_model.load(folder)
+            for inputs in (self.inputs, self.other_inputs()):
+                tensors = {key: tf.convert_to_tensor(array) for key, array in inputs.items()}
+                results = keras.tree.flatten(served.serve(tensors))
+                for actual, y in zip(results, self.call(layer, inputs), strict=True):
+                    self.close(actual.numpy(), y, "the exported model")
+
+
+@keras.saving.register_keras_serializable(package="keras_resample_tests")
+class Scale(keras.layers.Layer):
+    """One trainable factor in front of the layer under test."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def assert_close(actual, expected, tolerance=1e-5, what="the result"):
+    """Same shape and equal within `tolerance * max(1, largest expected value)`; NaN equals NaN."""
+    actual, expected = to_numpy(actual), to_numpy(expected)
+    assert actual.shape == expected.shape, (
+        f"{what} has shape {actual.shape}, expected {expected.shape}"
+    )
+    if not actual.size:
+        return
+    actual, expected = actual.astype("float64"), expected.astype("float64")
+    same_nan = np.isnan(actual) == np.isnan(expected)
+    assert np.all(same_nan), f"{what}: NaN at {np.sum(~same_nan)} places where it does not belong"
+    scale = max(1.0, float(np.max(np.abs(np.nan_to_num(expected)))))
+    error = float(np.max(np.abs(np.nan_to_num(actual - expected))))
+    assert error <= tolerance * scale, (
+        f"{what} differs by {error:.3g} (allowed {tolerance * scale:.3g})"
+    )
+
+
+def is_float(array):
+    return keras.backend.is_float_dtype(array.dtype.name)
+
+
+def _json(config):
+    return json.dumps(config, sort_keys=True)
+
+
+def _differences(config, other):
+    """Keys whose JSON differs, with both values."""
+    keys = sorted({*config, *other})
+    return {
+        key: (config.get(key), other.get(key))
+        for key in keys
+        if _json({"": config.get(key)}) != _json({"": other.get(key)})
+    }
+
+
+def _flat_shapes(shapes):
+    if all(d is None or isinstance(d, int) for d in shapes):
+        return [tuple(shapes)]
+    values = shapes.values() if isinstance(shapes, dict) else shapes
+    return [shape for s in values for shape in _flat_shapes(s)]
+
+
+def _traced_with_unknown_shapes(model):
+    import tensorflow as tf
+
+    signature = {
+        key: tf.TensorSpec([None] * (len(x.shape) - 1) + [x.shape[-1]], x.dtype)
+        if len(x.shape) == 4
+        else tf.TensorSpec([None, *x.shape[1:]], x.dtype)
+        for key, x in model.input.items()
+    }
+    return tf.function(lambda inputs: model(inputs), input_signature=[signature])
