@@ -9,6 +9,7 @@ It runs every check below on the backend of the process and reports all that fai
 cannot apply is switched off with a reason: `skip={"unknown_size": "the flow has a fixed size"}`.
 """
 
+import copy
 import inspect
 import os
 import re
@@ -198,6 +199,12 @@ class LayerTestCase(LayerChecks):
                 rows = np.pad(rows, margins, mode="reflect")
             result[key] = rows
         return result
+
+    def with_inputs(self, inputs):
+        """The same test case for other inputs."""
+        case = copy.copy(self)
+        case.inputs = inputs
+        return case
 
     @property
     def has_images(self):
