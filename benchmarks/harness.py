@@ -1,0 +1,218 @@
+"""A small harness for timing variants of one computation against a named baseline.
+
+The variants run one after the other in every round, in one process, so that a slow moment of a shared
+machine hits all of them. A ratio is the median over the rounds of "this variant / the baseline of the
+same round"; the spread is the quartiles of that ratio. Call `use_threads` before importing keras.
+"""
+
+import os
+import platform
+import shlex
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Row:
+    """The measurement of one variant: milliseconds per call and its ratio to the baseline."""
+
+    case: str
+    variant: str
+    wall_ms: float
+    cpu_ms: float
+    ratio: float
+    low: float
+    high: float
+
+
+def use_threads(count):
+    """Binds the process to `count` cores; the frameworks then start that many threads."""
+    if count and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[-count:])
+    if count:
+        os.environ["OMP_NUM_THREADS"] = str(count)
+
+
+def on_gpu():
+    """Whether the backend of Keras computes on a GPU."""
+    import keras
+
+    zero = keras.ops.zeros(())
+    device = zero.device() if callable(getattr(zero, "device", "")) else zero.device
+    return "gpu" in str(device).lower() or "cuda" in str(device).lower()
+
+
+def synchronize(outputs):
+    """Waits until `outputs` are computed."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.block_until_ready(outputs)
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+    elif on_gpu():
+        import tensorflow as tf
+
+        tf.experimental.sync_devices()
+
+
+def compiled(function, mode):
+    """Wraps `function` as `mode` says: "eager", "graph" (TensorFlow) or "jit" (XLA; torch.compile)."""
+    import keras
+
+    backend = keras.backend.backend()
+    if mode == "eager":
+        return function
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=mode == "jit")
+    if backend == "jax":
+        import jax
+
+        return jax.jit(function)
+    import torch
+
+    return torch.compile(function)
+
+
+def with_gradient(function, upstream, wrt):
+    """Returns `(*tensors) -> (output, gradients)` for the tensors at the positions `wrt`."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        def run(*tensors):
+            watched = [tensors[i] for i in wrt]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(watched)
+                output = function(*tensors)
+            return output, tape.gradient(output, watched, output_gradients=upstream)
+
+    elif backend == "jax":
+        import jax
+
+        def run(*tensors):
+            def of_watched(*watched):
+                full = list(tensors)
+                for position, value in zip(wrt, watched, strict=True):
+                    full[position] = value
+                return function(*full)
+
+            output, pull_back = jax.vjp(of_watched, *[tensors[i] for i in wrt])
+            return output, pull_back(upstream)
+
+    else:
+        import torch
+
+        def run(*tensors):
+            leaves = [t.detach().requires_grad_(i in wrt) for i, t in enumerate(tensors)]
+            with torch.enable_grad():
+                output = function(*leaves)
+                gradients = torch.autograd.grad(output, [leaves[i] for i in wrt], upstream)
+            return output.detach(), gradients
+
+    return run
+
+
+def without_gradient(function):
+    """Runs `function` as inference does: on torch, outside of autograd."""
+    import keras
+
+    if keras.backend.backend() != "torch":
+        return function
+    import torch
+
+    return torch.inference_mode()(function)
+
+
+def measure(case, variants, baseline, rounds=25, warm_up=3, min_ms=10.0):
+    """Times the calls in `variants`, a dict name -> function without arguments.
+
+    Args:
+        case: what is measured, the first column of the table.
+        variants: dict, name -> a function that computes and returns tensors.
+        baseline: the name of the variant the ratios refer to.
+        rounds: how often every variant is timed.
+        warm_up: calls of each variant before (tracing, compilation, caches).
+        min_ms: a variant is repeated within a round until it takes about that long.
+
+    Returns:
+        One `Row` per variant. Ratios are of CPU time, and of wall time on a GPU.
+    """
+    use_wall = on_gpu()
+    repeats, walls, cpus = {}, {}, {}
+    for name, call in variants.items():
+        for _ in range(warm_up):
+            synchronize(call())
+        start = time.perf_counter()
+        synchronize(call())
+        seconds = time.perf_counter() - start
+        repeats[name] = max(1, round(min_ms / 1000 / max(seconds, 1e-6)))
+        walls[name], cpus[name] = [], []
+    for _ in range(rounds):
+        for name, call in variants.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(repeats[name]):
+                outputs = call()
+            synchronize(outputs)
+            cpus[name].append((time.process_time() - cpu) / repeats[name])
+            walls[name].append((time.perf_counter() - wall) / repeats[name])
+    times = walls if use_wall else cpus
+    rows = []
+    for name in variants:
+        ratios = [a / b for a, b in zip(times[name], times[baseline], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        wall, cpu = statistics.median(walls[name]), statistics.median(cpus[name])
+        rows.append(Row(case, name, wall * 1000, cpu * 1000, middle, low, high))
+    return rows
+
+
+def machine():
+    """One line that describes the machine and the versions."""
+    import keras
+
+    backend = keras.backend.backend()
+    module = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}[backend]
+    version = __import__(module).__version__
+    processor = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            processor = next(s.split(":")[1].strip() for s in file if s.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    device = "GPU" if on_gpu() else "CPU"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{processor}, {cores} of {os.cpu_count()} cores used, computed on the {device}; "
+        f"Python {platform.python_version()}, keras {keras.__version__}, {module} {version}"
+    )
+
+
+def table(rows, columns=("case", "variant")):
+    """A Markdown table of `rows`."""
+    lines = [
+        f"| {columns[0]} | {columns[1]} | wall ms | CPU ms | ratio | quartiles |",
+        "|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        lines.append(
+            f"| {r.case} | {r.variant} | {r.wall_ms:.2f} | {r.cpu_ms:.2f} | **{r.ratio:.2f}** "
+            f"| {r.low:.2f}-{r.high:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def command_line():
+    """The command line that started the process, as typed."""
+    return shlex.join(["python", *sys.argv])

@@ -1,0 +1,126 @@
+"""The bilinear kernel on TensorFlow: four gathers that XLA may fuse, and their derivative by hand.
+
+`jit_scope` marks the forward operations for XLA where it is linked. A SavedModel of them stays an
+ordinary graph that any server runs; a nested `jit_compile=True` would refuse without the compiler.
+The gradient is faster as an ordinary graph, so it is outside of the scope.
+"""
+
+import tensorflow as tf
+
+FEW_CHANNELS = 16  # below this the gradient is taken in rows of all images' channels
+
+
+def sizes(images):
+    """(b, h, w, c) of the images, as numbers where they are known."""
+    dynamic = tf.shape(images)
+    return [dynamic[i] if n is None else n for i, n in enumerate(images.shape)]
+
+
+def places(images, x, y):
+    """The flat index of the top left tap, the steps to the four taps, and the fractions."""
+    _, height, width, _ = sizes(images)
+
+    def split(coordinate, size):
+        low = tf.cast(tf.floor(coordinate), tf.int32)
+        low = tf.clip_by_value(low, 0, tf.maximum(size - 2, 0))
+        return low, coordinate - tf.cast(low, coordinate.dtype)
+
+    left, fx = split(x, width)
+    top, fy = split(y, height)
+    right, below = tf.minimum(width - 1, 1), width * tf.minimum(height - 1, 1)
+    return top * width + left, (0, right, below, below + right), fx, fy
+
+
+def tap_weights(fx, fy, weights):
+    gx, gy = 1 - fx, 1 - fy
+    taps = (gy * gx, gy * fx, fy * gx, fy * fx)
+    return taps if weights is None else [tap * weights for tap in taps]
+
+
+def take(images, indices):
+    """Reads pixels of (b, n, c) images at `indices` (b or 1, p, k) -> (b, p, k, c)."""
+    if indices.shape[0] == 1:
+        return tf.gather(images, indices[0], axis=1)
+    return tf.gather(images, indices, axis=1, batch_dims=1)
+
+
+def forward(images, x, y, weights):
+    """The weighted sum; `add_n` because the optimizer would take a chain of `+` out of the scope."""
+    batch, height, width, channels = sizes(images)
+    first, steps, fx, fy = places(images, x, y)
+    table = tf.reshape(images, (batch, height * width, channels))
+    taps = zip(steps, tap_weights(fx, fy, weights), strict=True)
+    terms = [tf.cast(take(table, first + s), fx.dtype) * tap[..., None] for s, tap in taps]
+    total = tf.add_n(terms)
+    return total[:, :, 0] if x.shape[2] == 1 else tf.reduce_sum(total, axis=2)
+
+
+def rows(values, batch):
+    """(b, n, c) to (1, n, b * c): one "image" whose pixels have the channels of the whole batch."""
+    values = tf.transpose(values, (1, 0, 2))
+    return tf.reshape(values, (1, tf.shape(values)[0], batch * values.shape[2]))
+
+
+def backward_to_grid(images, x, y, weights, upstream):
+    """The gradients to `x`, `y` and `weights`."""
+    batch, height, width, channels = sizes(images)
+    first, steps, fx, fy = places(images, x, y)
+    shared = x.shape[0] == 1
+    table = tf.reshape(tf.cast(images, fx.dtype), (batch, height * width, channels))
+    if shared and channels < FEW_CHANNELS:
+        table, upstream = rows(table, batch), rows(upstream, batch)
+
+    def dot(step):
+        total = tf.reduce_sum(take(table, first + step) * upstream[:, :, None], axis=-1)
+        return tf.reduce_sum(total, axis=0, keepdims=True) if shared else total
+
+    a, b, c, d = (dot(step) for step in steps)
+    scale = 1 if weights is None else weights
+    to_x = scale * ((b - a) * (1 - fy) + (d - c) * fy)
+    to_y = scale * ((c - a) * (1 - fx) + (d - b) * fx)
+    if weights is None:
+        return to_x, to_y
+    taps = zip((a, b, c, d), tap_weights(fx, fy, None), strict=True)
+    to_weights = tf.add_n([value * tap for value, tap in taps])
+    if weights.shape[0] == 1 and not shared:
+        to_weights = tf.reduce_sum(to_weights, axis=0, keepdims=True)
+    return to_x, to_y, to_weights
+
+
+def backward_to_images(images, x, y, weights, upstream):
+    batch, height, width, channels = sizes(images)
+    first, steps, fx, fy = places(images, x, y)
+    indices = tf.stack([first + step for step in steps], axis=-1)
+    taps = tf.stack(tap_weights(fx, fy, weights), axis=-1)
+    if x.shape[0] == 1:
+        values = rows(upstream, batch)[:, :, None, None] * taps[..., None]
+        total = tf.math.unsorted_segment_sum(values, indices, height * width)
+        total = tf.transpose(tf.reshape(total, (height * width, batch, channels)), (1, 0, 2))
+    else:
+        indices += tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1, 1))
+        values = upstream[:, :, None, None] * taps[..., None]
+        total = tf.math.unsorted_segment_sum(values, indices, batch * height * width)
+    return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)
+
+
+def bilinear(images, x, y, weights=None):
+    """See `reference.bilinear`. The derivative can be derived again."""
+    images = tf.convert_to_tensor(images)
+    dtype = tf.float64 if images.dtype == tf.float64 else tf.float32
+    tensors = [images] + [tf.cast(t, dtype) for t in (x, y, weights) if t is not None]
+
+    @tf.custom_gradient
+    def kernel(images, x, y, weights=None):
+        def gradient(upstream):  # a graph drops the part that nobody asks for
+            to_grid = backward_to_grid(images, x, y, weights, upstream)
+            to_images = None
+            if images.dtype.is_floating:
+                to_images = backward_to_images(images, x, y, weights, upstream)
+            return to_images, *to_grid
+
+        if tf.executing_eagerly():
+            return forward(images, x, y, weights), gradient
+        with tf.xla.experimental.jit_scope():
+            return forward(images, x, y, weights), gradient
+
+    return kernel(*tensors)
