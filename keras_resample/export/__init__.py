@@ -1,0 +1,4 @@
+"""Models as files that a server runs without Python code."""
+
+from keras_resample.export.check import check
+from keras_resample.export.saved_model import saved_model

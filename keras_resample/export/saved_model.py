@@ -1,0 +1,233 @@
+"""SavedModels with named endpoints, for TensorFlow Serving."""
+
+import math
+
+import keras
+
+from keras_resample.export.bridge import write_through_tensorflow
+from keras_resample.export.endpoints import (
+    DECODABLE_CHANNELS,
+    DEFAULT,
+    JPEG,
+    Contract,
+    write_saved_model,
+)
+from keras_resample.export.folders import check_target, complete_folder
+from keras_resample.export.tensorflow_process import require_tensorflow
+from keras_resample.models.recognizer import Recognizer
+from keras_resample.ops.grids import check_size
+from keras_resample.ops.sampling import check_data_format
+
+
+def saved_model(
+    model,
+    path,
+    output_name="embedding",
+    image_size=None,
+    scale=1.0 / 255.0,
+    offset=0.0,
+    endpoints=(DEFAULT, JPEG),
+    overwrite=False,
+    data_format=None,
+    bridge=None,
+    custom_modules=(),
+):
+    """Writes a model as a SavedModel that runs without Keras and without this package.
+
+    The SavedModel has two endpoints with dynamic batch, each with one input `images` and one output
+    `output_name`:
+
+    * `serving_default` takes images as the model does, `(batch, height, width, channels)`;
+    * `serve_jpeg` takes encoded images, a string tensor `(batch,)` of the bytes of JPEG or PNG
+      files of any size. It decodes them to the model's channels, resizes them to `image_size`
+      (bilinear, antialiased; the aspect ratio is not kept) and feeds `scale * byte + offset`. An
+      orientation noted in a JPEG file is not applied.
+
+    Dropout and the like are off. An output of float16 or bfloat16 is returned as float32.
+
+    TensorFlow writes the file, so it has to be installed on every backend:
+
+    * On TensorFlow the model is traced to an ordinary graph.
+    * On JAX it is compiled to StableHLO by `jax2tf`, for CPU and CUDA; the server then needs the
+      XLA compiler. `bridge=True` writes an ordinary graph, which does not.
+    * On PyTorch, which cannot write SavedModels, the bridge is taken: the model is saved as a
+      temporary `.keras` file that a new process loads and exports on TensorFlow. Every layer has to
+      be able to run there: those of Keras and of this package are; layers of your own have to use
+      `keras.ops`, and `custom_modules` names the modules that register them. A class defined in a
+      notebook or in the script itself cannot be found from another process.
+
+    The folder appears complete or not at all, and one that is replaced stays until then.
+
+    Args:
+        model: a built Keras model with one image input and one output, or a `Recognizer`, of which
+            the encoder is written (head and labels are gone).
+        path: folder to write. TensorFlow Serving wants its last part to be a version number:
+            `"served/face/1"`.
+        output_name: key of the output, a Python identifier.
+        image_size: `(height, width)` that `serve_jpeg` resizes to; needed where the model's input
+            size is unknown, otherwise the model's.
+        scale: factor of the byte values 0..255. The default gives the range [0, 1].
+        offset: added to the scaled byte values.
+        endpoints: which endpoints to write; `"serving_default"` has to be among them.
+        overwrite: whether to replace a SavedModel at `path`.
+        data_format: layout of the model's input, `"channels_last"`, `"channels_first"` or `None`
+            for `keras.config.image_data_format()`.
+        bridge: whether to export through TensorFlow in a new process; `None` does so on PyTorch
+            only.
+        custom_modules: names of the modules that the bridge imports.
+
+    Returns:
+        The path, a `pathlib.Path`.
+
+    Raises:
+        TypeError: if `model` is no Keras model.
+        ValueError: if an argument is wrong, the model is not built or has several inputs or
+            outputs, or `path` is in use.
+        ImportError: if TensorFlow is not installed.
+        OSError: if the folder cannot be written.
+        RuntimeError: if the bridge fails, with what the TensorFlow process said.
+
+    Example:
+
+    >>> import keras, pathlib, tempfile
+    >>> import keras_resample as kr
+    >>> images = keras.Input((16, 16, 3))
+    >>> x = kr.layers.FlowWarpDownsample(0.5, data_format="channels_last")(images)
+    >>> model = keras.Model(images, keras.layers.Dense(8)(keras.layers.Flatten()(x)))
+    >>> served = pathlib.Path(tempfile.mkdtemp()) / "face" / "1"
+    >>> path = kr.export.saved_model(model, served, data_format="channels_last")
+    >>> (path / "saved_model.pb").is_file()
+    True
+
+    Reference:
+        [TensorFlow Serving](https://www.tensorflow.org/tfx/guide/serving)
+    """
+    model = served_model(model)
+    contract = _contract(
+        model, output_name, image_size, scale, offset, endpoints, check_data_format(data_format)
+    )
+    target = check_target(path, overwrite)
+    backend = keras.backend.backend()
+    bridge = _check_bridge(bridge, backend)
+    if isinstance(custom_modules, str):
+        custom_modules = (custom_modules,)
+    require_tensorflow("Writing a SavedModel")
+    try:
+        with complete_folder(target) as folder:
+            if bridge:
+                write_through_tensorflow(model, folder, contract, custom_modules)
+            else:
+                write_saved_model(model, folder, contract)
+    except OSError as error:
+        raise OSError(
+            f"The SavedModel could not be written: {error}. Received: path={str(path)!r}"
+        ) from error
+    return target
+
+
+def served_model(model):
+    """What is served of `model`: of a recognizer its encoder, else the model itself."""
+    if isinstance(model, Recognizer):
+        model = model.encoder
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+    return model
+
+
+def input_signature(model):
+    """Shape (batch unknown) and dtype of the only input of `model`."""
+    if not model.built:
+        raise ValueError(
+            "`model` must be built: give it an Input, or call it on images once. "
+            f"Received: model={model!r}"
+        )
+    inputs = getattr(model, "inputs", None)
+    if inputs:
+        shapes, dtype = [tuple(x.shape) for x in inputs], inputs[0].dtype
+    else:
+        shape = (model.get_build_config() or {}).get("input_shape")
+        shapes, dtype = [] if shape is None else [tuple(shape)], model.input_dtype
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(
+            "`model` must have one input, a batch of images (4D). "
+            f"Received: model={model!r} with inputs of shape {shapes}"
+        )
+    return (None, *shapes[0][1:]), keras.backend.standardize_dtype(dtype)
+
+
+def _contract(model, output_name, image_size, scale, offset, endpoints, data_format):
+    shape, dtype = input_signature(model)
+    outputs = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor(shape, dtype)))
+    if len(outputs) != 1:
+        raise ValueError(
+            f"`model` must have one output. Received: model={model!r} with {len(outputs)} outputs"
+        )
+    if not isinstance(output_name, str) or not output_name.isidentifier():
+        raise ValueError(
+            f"`output_name` must be a Python identifier. Received: output_name={output_name!r}"
+        )
+    for name, value in (("scale", scale), ("offset", offset)):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
+            raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
+    endpoints = (endpoints,) if isinstance(endpoints, str) else tuple(endpoints)
+    if DEFAULT not in endpoints or not set(endpoints) <= {DEFAULT, JPEG}:
+        raise ValueError(
+            f'`endpoints` must be "{DEFAULT}" and possibly "{JPEG}". '
+            f"Received: endpoints={endpoints!r}"
+        )
+    first = data_format == "channels_first"
+    channels, size = (shape[1], shape[2:]) if first else (shape[3], shape[1:3])
+    if image_size is not None:
+        image_size = check_size(image_size, "image_size")
+        if any(n not in (None, given) for n, given in zip(size, image_size, strict=True)):
+            raise ValueError(
+                f"`image_size` must be the input size of the model, {size}, where that is known. "
+                f"Received: image_size={image_size}"
+            )
+    elif None not in size:
+        image_size = size
+    if JPEG in endpoints:
+        _check_decodable(shape, dtype, channels, image_size, scale, offset, data_format)
+    return Contract(
+        input_shape=shape,
+        input_dtype=dtype,
+        image_size=image_size,
+        channels=channels,
+        data_format=data_format,
+        output_name=output_name,
+        scale=float(scale),
+        offset=float(offset),
+        endpoints=endpoints,
+    )
+
+
+def _check_decodable(shape, dtype, channels, image_size, scale, offset, data_format):
+    without = f'Pass endpoints="{DEFAULT}" for a SavedModel without "{JPEG}".'
+    if channels not in DECODABLE_CHANNELS:
+        raise ValueError(
+            f'"{JPEG}" delivers images of {DECODABLE_CHANNELS} channels. {without} '
+            f"Received: a model with inputs of shape {shape}, data_format={data_format!r}"
+        )
+    if image_size is None:
+        raise ValueError(
+            f'"{JPEG}" needs `image_size` where the input size of the model is unknown. {without} '
+            f"Received: image_size=None and a model with inputs of shape {shape}"
+        )
+    if "int" in dtype and (scale, offset) != (1, 0):
+        raise ValueError(
+            f"A model that takes {dtype} images needs scale=1 and offset=0. "
+            f"Received: scale={scale}, offset={offset}"
+        )
+
+
+def _check_bridge(bridge, backend):
+    if bridge is None:
+        return backend == "torch"
+    if not isinstance(bridge, bool):
+        raise ValueError(f"`bridge` must be True, False or None. Received: bridge={bridge!r}")
+    if not bridge and backend == "torch":
+        raise ValueError(
+            "PyTorch cannot write a SavedModel, so the bridge is needed. Received: bridge=False"
+        )
+    return bridge

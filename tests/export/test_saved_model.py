@@ -1,0 +1,437 @@
+"""A SavedModel gives the numbers of its model, alone, and appears completely or not at all."""
+
+import copy
+import io
+import json
+import pathlib
+import resource
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_resample as kr
+from tests.numerics import to_numpy
+
+Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("tensorflow")
+
+NATIVE = pytest.mark.backends("tensorflow", "jax", reason="PyTorch exports through TensorFlow")
+
+# Runs without this project: nothing of it, of Keras or of another framework can be imported.
+ALONE = """
+import sys
+for name in ("keras", "keras_resample", "jax", "torch"):
+    sys.modules[name] = None
+import numpy as np
+import tensorflow as tf
+folder, request, result = sys.argv[1:]
+model = tf.saved_model.load(folder)
+given = np.load(request, allow_pickle=True)
+served = {}
+for endpoint in ("serving_default", "serve_jpeg"):
+    for count in (1, 5):
+        outputs = model.signatures[endpoint](images=tf.constant(given[endpoint][:count]))
+        assert list(outputs) == ["embedding"], outputs
+        served[f"{endpoint}_{count}"] = outputs["embedding"].numpy()
+sizes = [variable.shape.num_elements() for variable in model._all_variables]
+np.savez(result, sizes=sizes, **served)
+"""
+
+
+def encoder(dimension=6, size=(12, 16)):
+    """A warped, convolved image; the flow and the statistics are not those of the start."""
+    inputs = keras.Input((*size, 3))
+    warp = kr.layers.FlowWarpDownsample(0.5, data_format="channels_last")
+    x = warp(inputs)
+    x = keras.layers.Conv2D(4, 3, activation="relu", data_format="channels_last")(x)
+    x = keras.layers.BatchNormalization(moving_mean_initializer="random_normal")(x)
+    x = keras.layers.Dropout(0.5)(x)
+    x = keras.layers.Dense(dimension)(keras.layers.Flatten()(x))
+    random = np.random.default_rng(0)
+    warp.set_flow(random.uniform(-1.0, 1.0, warp.flow.shape).astype("float32"))
+    return keras.Model(inputs, x)
+
+
+def random_bytes(count=5, size=(12, 16), seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (count, *size, 3), dtype="uint8")
+
+
+def encoded(image, kind):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def numbers(model, images):
+    return to_numpy(model(images, training=False))
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return kr.models.Recognizer(encoder(), head=kr.heads.ArcFace(num_classes=1000))
+
+
+@pytest.fixture(scope="module")
+def served(model, tmp_path_factory):
+    """The SavedModel of `model`; written once, because PyTorch needs a process for it."""
+    path = tmp_path_factory.mktemp("served") / "face" / "1"
+    assert kr.export.saved_model(model, str(path)) == path
+    return path
+
+
+def test_numbers_without_this_package(model, served, tmp_path):
+    """Both endpoints, one image and five, and images that have to be resized and decoded."""
+    images = random_bytes()
+    files = [encoded(image, "PNG") for image in images[:3]]
+    files += [encoded(random_bytes(1, (30, 40))[0], "PNG"), encoded(images[4], "JPEG")]
+    request, result = tmp_path / "request.npz", tmp_path / "result.npz"
+    np.savez(
+        request,
+        serving_default=images.astype("float32") / 255,
+        serve_jpeg=np.array(files, dtype=object),
+    )
+    subprocess.run(
+        [sys.executable, "-P", "-c", ALONE, str(served), str(request), str(result)], check=True
+    )
+    served = np.load(result)
+    expected = numbers(model.encoder, images.astype("float32") / 255)
+    decoded = []
+    for file in files:
+        image = np.asarray(Image.open(io.BytesIO(file)), "float32")[None]
+        image = ops.image.resize(image, (12, 16), antialias=True, data_format="channels_last")
+        decoded.append(to_numpy(image) / 255)
+    expected_of_files = numbers(model.encoder, np.concatenate(decoded))
+    for count in (1, 5):
+        np.testing.assert_allclose(
+            served[f"serving_default_{count}"], expected[:count], rtol=0, atol=1e-5
+        )
+        np.testing.assert_allclose(
+            served[f"serve_jpeg_{count}"], expected_of_files[:count], rtol=0, atol=1e-5
+        )
+    # The encoder is in the file, and the head, an array of 1000 x 6, is not.
+    weights = [int(np.prod(v.shape)) for v in model.encoder.trainable_variables]
+    assert set(weights) <= set(served["sizes"])
+    assert max(served["sizes"]) == max(weights) < 6000
+
+
+@pytest.fixture(scope="module")
+def checked(model, served):
+    """The report of a check, and what the process that ran the SavedModel answered."""
+    module = sys.modules["keras_resample.export.check"]
+    answers = []
+    with pytest.MonkeyPatch.context() as patch:
+        run = module._run
+        patch.setattr(module, "_run", lambda *a, **b: answers.append(run(*a, **b)) or answers[0])
+        report = kr.export.check(served, model, tolerance=1e-5)
+    return report, answers[0]
+
+
+@pytest.fixture
+def answered(checked, monkeypatch):
+    """Lets `check` see the same answers again, without another process."""
+    module = sys.modules["keras_resample.export.check"]
+    report, outputs = copy.deepcopy(checked[1])
+    monkeypatch.setattr(module, "_run", lambda *a, **b: (report, outputs))
+    return report, outputs
+
+
+def test_check_passes_and_describes(checked, served):
+    report, _ = checked
+    assert report["must_compile"] == []
+    assert report["path"] == str(served)
+    endpoints = report["endpoints"]
+    assert set(endpoints) == {"serving_default", "serve_jpeg"}
+    images = {"dtype": "float32", "shape": [None, 12, 16, 3]}
+    assert endpoints["serving_default"]["inputs"] == {"images": images}
+    assert endpoints["serve_jpeg"]["inputs"] == {"images": {"dtype": "string", "shape": [None]}}
+    for endpoint in endpoints.values():
+        assert endpoint["outputs"] == {"embedding": {"dtype": "float32", "shape": [None, 6]}}
+        assert endpoint["largest_difference"] <= 1e-5
+
+
+def test_check_fails_for_another_model(served, answered):
+    keras.utils.set_random_seed(3)
+    with pytest.raises(ValueError, match='"serving_default" differs from the model by'):
+        kr.export.check(served, encoder())
+
+
+def test_check_fails_for_another_shape(served, answered):
+    with pytest.raises(ValueError, match=r'"embedding" of shape \(1, 7\)'):
+        kr.export.check(served, encoder(dimension=7))
+
+
+@pytest.mark.parametrize("endpoint", ["serving_default", "serve_jpeg"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_check_fails_for_a_nan(model, served, answered, endpoint, count):
+    answered[1][f"{endpoint}/embedding/{count}"][0, 2] = np.nan
+    with pytest.raises(ValueError, match=f'"{endpoint}" differs from the model by'):
+        kr.export.check(served, model)
+
+
+def test_check_fails_for_a_function_that_must_be_compiled(model, served, answered):
+    answered[0]["must_compile"] = ["__inference_kernel_12"]
+    with pytest.raises(ValueError, match="without the XLA compiler.*__inference_kernel_12"):
+        kr.export.check(served, model)
+
+
+def test_check_uses_given_images(model, served):
+    module = sys.modules["keras_resample.export.check"]
+    contract = json.loads((served / "assets.extra" / "keras_resample.json").read_text())
+    values = random_bytes()
+    images = module._decoded(values, contract)
+    np.testing.assert_allclose(images, values / 255, atol=1e-7)
+    np.testing.assert_array_equal(module._bytes(images, contract), values)
+
+
+def test_check_refuses_what_is_no_saved_model(model, tmp_path):
+    with pytest.raises(ValueError, match="`path` must be a folder written by"):
+        kr.export.check(tmp_path, model)
+
+
+def test_check_refuses_images_of_another_shape(model, served):
+    with pytest.raises(ValueError, match="`images` must be at least one image"):
+        kr.export.check(served, model, images=np.ones((2, 12, 12, 3)))
+
+
+def test_no_function_must_be_compiled(served):
+    """A server without the XLA compiler refuses functions that must be compiled."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((served / "saved_model.pb").read_bytes())
+    carriers = []
+    for graph in saved.meta_graphs:
+        carriers += graph.graph_def.node
+        for function in graph.graph_def.library.function:
+            carriers += [function, *function.node_def]
+    assert len(carriers) > 20
+    assert not [c for c in carriers if "_XlaMustCompile" in c.attr and c.attr["_XlaMustCompile"].b]
+
+
+def test_the_layout_is_that_of_a_server(served):
+    """A version number, readable by others, and nothing beside it that a server could load."""
+    assert (served / "saved_model.pb").is_file()
+    assert served.stat().st_mode & 0o777 == 0o755
+    assert [p.name for p in served.parent.iterdir()] == ["1"]
+    contract = json.loads((served / "assets.extra" / "keras_resample.json").read_text())
+    assert contract["image_size"] == [12, 16] and contract["scale"] == 1 / 255
+
+
+def test_the_model_is_as_before(model, served):
+    """Nothing of the traced graph is left behind in the layers."""
+    model.encoder(np.zeros((1, 12, 16, 3), "float32"))
+    assert all(np.isfinite(to_numpy(loss)) for loss in model.encoder.losses)
+
+
+def test_bridge_says_what_went_wrong(tmp_path):
+    class Unregistered(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, Unregistered()(inputs))
+    with pytest.raises(RuntimeError, match="(?s)`custom_modules`.*Unregistered"):
+        kr.export.saved_model(model, tmp_path / "1", bridge=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def pooled(size=(None, None), channels=3, dtype="float32", name="features"):
+    inputs = keras.Input((*size, channels), dtype=dtype)
+    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(4, name=name)(x))
+
+
+def load(path):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(path))
+
+
+@NATIVE
+def test_unknown_image_size(tmp_path):
+    import tensorflow as tf
+
+    model = pooled()
+    path = kr.export.saved_model(model, tmp_path / "1", output_name="features", image_size=(8, 9))
+    loaded = load(path)
+    for size in ((8, 9), (20, 11)):
+        images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype("float32")
+        outputs = loaded.signatures["serving_default"](images=tf.constant(images))
+        np.testing.assert_allclose(outputs["features"], numbers(model, images), rtol=0, atol=1e-5)
+    files = tf.constant([encoded(random_bytes(1, (8, 9))[0], "PNG")])
+    outputs = loaded.signatures["serve_jpeg"](images=files)
+    expected = numbers(model, random_bytes(1, (8, 9)).astype("float32") / 255)
+    np.testing.assert_allclose(outputs["features"], expected, rtol=0, atol=1e-5)
+
+
+@NATIVE
+@pytest.mark.parametrize("channels", [1, 4])
+def test_scale_offset_and_channels(tmp_path, channels):
+    import tensorflow as tf
+
+    model = pooled((6, 6), channels)
+    path = kr.export.saved_model(model, tmp_path / "1", scale=1 / 127.5, offset=-1)
+    image = np.random.default_rng(0).integers(0, 256, (6, 6, channels), dtype="uint8")
+    file = encoded(image[..., 0] if channels == 1 else image, "PNG")
+    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([file]))
+    expected = numbers(model, image[None].astype("float32") / 127.5 - 1)
+    np.testing.assert_allclose(outputs["embedding"], expected, rtol=0, atol=1e-5)
+
+
+@NATIVE
+def test_channels_first(tmp_path):
+    import tensorflow as tf
+
+    inputs = keras.Input((3, 8, 10))
+    warp = kr.layers.FlowWarpDownsample(0.5, data_format="channels_first")
+    model = keras.Model(inputs, warp(inputs))
+    path = kr.export.saved_model(model, tmp_path / "1", data_format="channels_first")
+    image = random_bytes(1, (8, 10))
+    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([encoded(image[0], "PNG")]))
+    expected = numbers(model, np.transpose(image, (0, 3, 1, 2)).astype("float32") / 255)
+    np.testing.assert_allclose(outputs["embedding"], expected, rtol=0, atol=1e-5)
+
+
+@NATIVE
+def test_half_precision_is_served_as_float32(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = pooled((6, 6))
+    keras.config.set_dtype_policy("float32")
+    path = kr.export.saved_model(model, tmp_path / "1", endpoints="serving_default")
+    signatures = load(path).signatures
+    assert list(signatures) == ["serving_default"]
+    assert signatures["serving_default"].structured_outputs["embedding"].dtype == "float32"
+
+
+@NATIVE
+def test_integer_images(tmp_path):
+    import tensorflow as tf
+
+    inputs = keras.Input((6, 6, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    model = keras.Model(inputs, keras.layers.Flatten()(x))
+    path = kr.export.saved_model(model, tmp_path / "1", scale=1)
+    image = random_bytes(1, (6, 6))
+    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([encoded(image[0], "PNG")]))
+    np.testing.assert_allclose(outputs["embedding"], image.reshape(1, -1) / 255, atol=1e-6)
+
+
+@NATIVE
+def test_overwrite_replaces_a_saved_model(tmp_path):
+    path = tmp_path / "1"
+    path.mkdir()  # An empty folder is no obstacle.
+    kr.export.saved_model(pooled((6, 6)), path, output_name="old", endpoints="serving_default")
+    with pytest.raises(ValueError, match="overwrite=True"):
+        kr.export.saved_model(pooled((6, 6)), path)
+    kr.export.saved_model(pooled((6, 6)), path, output_name="new", overwrite=True)
+    assert list(load(path).signatures["serving_default"].structured_outputs) == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+
+
+def test_overwrite_spares_other_folders(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="other files"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_export_loses_nothing(tmp_path, monkeypatch, exception):
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("the earlier result")
+
+    def interrupted(model, folder, *arguments):
+        (pathlib.Path(folder) / "saved_model.pb").write_text("half a ")
+        raise exception
+
+    module = sys.modules["keras_resample.export.saved_model"]
+    monkeypatch.setattr(module, "write_saved_model", interrupted)
+    monkeypatch.setattr(module, "write_through_tensorflow", interrupted)
+    with pytest.raises(exception):
+        kr.export.saved_model(pooled((6, 6)), path, overwrite=True)
+    assert (path / "saved_model.pb").read_text() == "the earlier result"
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+
+
+@NATIVE
+def test_a_full_disk_is_named(tmp_path):
+    """No file may become longer than 100 bytes: what a full disk does, without filling one."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"could not be written.*Received: path='.*1'"):
+            kr.export.saved_model(pooled((6, 6)), tmp_path / "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"Received: path='.*file/face/1'"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path / "file" / "face" / "1")
+
+
+def test_without_tensorflow(tmp_path, monkeypatch):
+    module = sys.modules["keras_resample.export.tensorflow_process"]
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"keras-resample\[serving\]"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path / "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": ""}, "`path` must be a folder"),
+        ({"path": 3}, "`path` must be a folder"),
+        ({"path": "gs://bucket/face/1"}, "`path` must be a folder of this machine"),
+        ({"path": __file__}, "it is a file"),
+        ({"output_name": "my output"}, "`output_name`"),
+        ({"output_name": None}, "`output_name`"),
+        ({"image_size": (6, 7)}, "`image_size`"),
+        ({"image_size": 6}, "`image_size`"),
+        ({"scale": float("nan")}, "`scale`"),
+        ({"offset": "0"}, "`offset`"),
+        ({"endpoints": "serve_jpeg"}, "`endpoints`"),
+        ({"endpoints": ("serving_default", "serve_png")}, "`endpoints`"),
+        ({"data_format": "NHWC"}, "`data_format`"),
+        ({"data_format": "channels_first"}, "channels"),
+        ({"bridge": "yes"}, "`bridge`"),
+        ({"model": pooled()}, "`image_size`"),
+        ({"model": pooled((6, 6), 5)}, "channels"),
+        ({"model": pooled((6, 6), dtype="uint8")}, "scale=1"),
+        ({"model": keras.Sequential([keras.layers.Dense(2)])}, "must be built"),
+    ],
+)
+def test_bad_arguments(tmp_path, arguments, message):
+    arguments = {"model": pooled((6, 6)), "path": tmp_path / "1", **arguments}
+    with pytest.raises(ValueError, match=f"(?s){message}.*Received: "):
+        kr.export.saved_model(**arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_that_cannot_be_served(tmp_path):
+    with pytest.raises(TypeError, match="`model` must be a Keras model"):
+        kr.export.saved_model(keras.layers.Dense(2), tmp_path / "1")
+    inputs = keras.Input((6, 6, 3))
+    with pytest.raises(ValueError, match="one output"):
+        kr.export.saved_model(keras.Model(inputs, [inputs, inputs]), tmp_path / "1")
+    with pytest.raises(ValueError, match="one input"):
+        kr.export.saved_model(keras.Model([inputs, keras.Input((2,))], inputs), tmp_path / "1")
+
+
+def test_a_subclassed_model_has_the_shape_it_was_called_with():
+    class Subclassed(keras.Model):
+        def call(self, images):
+            return images
+
+    model = Subclassed()
+    model(np.zeros((2, 5, 6, 3), "float32"))
+    module = sys.modules["keras_resample.export.saved_model"]
+    assert module.input_signature(model) == ((None, 5, 6, 3), "float32")
