@@ -1,0 +1,246 @@
+"""A dataset from a folder with one sub-folder of images per identity."""
+
+import os
+import warnings
+
+import keras
+import numpy as np
+
+from keras_resample.datasets.identity_dataset import IdentityDataset, image_size
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
+
+
+def image_folder(
+    path,
+    size=None,
+    channels=None,
+    batch_size=32,
+    shuffle=True,
+    seed=0,
+    on_error="raise",
+    verify=None,
+    progress=False,
+    **kwargs,
+):
+    """A dataset from a folder with one sub-folder of images per identity.
+
+    The identities are the sub-folders that hold images, in the order of their names; images
+    are decoded with Pillow when they are read. Image files are recognized by their extension
+    (bmp, gif, jpeg, jpg, pgm, png, ppm, tif, tiff, webp). Other files, hidden files and
+    folders, and folders deeper than one level are ignored; symbolic links are followed.
+    Pixels are taken as stored: no EXIF rotation, no alpha, the first frame.
+
+    Every header is read at construction. With `verify` every image is decoded once as well,
+    which also finds truncated files; it is on with `on_error="skip"`, so a file that is bad
+    at construction is left out and never stops an epoch. Otherwise a truncated file raises
+    when it is read. An image with more pixels than `PIL.Image.MAX_IMAGE_PIXELS` is an error
+    like an unreadable one.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the folder.
+        size: `(height, width)` to resize to (bilinear, antialiased). Default: the size all
+            images share.
+        channels: 1 (grey) or 3 (RGB). Default: 1 if all images are grey, else 3.
+        batch_size, shuffle, seed: as in `IdentityDataset`.
+        on_error: what an unreadable, truncated or empty image file does. `"raise"`: an error
+            that names it. `"skip"`: it is left out, one warning gives the number, and
+            `skipped` lists `(file, reason)`.
+        verify: whether to decode every image at construction. Default: with
+            `on_error="skip"` only.
+        progress: whether to show a progress bar meanwhile.
+        **kwargs: as in `IdentityDataset`.
+
+    Returns:
+        An `IdentityDataset`. `class_names` are the names of the sub-folders.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        NotADirectoryError: if `path` is not a folder.
+        ValueError: if there is no image in it, a file is bad (`on_error="raise"`), or the
+            sizes differ and `size` is not given.
+
+    Example:
+
+    >>> import os
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> import keras_resample as kr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("ann", "bob"):
+    ...         os.mkdir(os.path.join(folder, name))
+    ...         image = Image.fromarray(np.zeros((12, 10), "uint8"))
+    ...         image.save(os.path.join(folder, name, "1.png"))
+    ...     dataset = kr.datasets.image_folder(folder, batch_size=2)
+    ...     images, labels = dataset[0]
+    >>> images.shape, dataset.class_names
+    ((2, 12, 10, 1), ['ann', 'bob'])
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"`on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}")
+    if channels not in (None, 1, 3):
+        raise ValueError(f"`channels` must be 1, 3 or None. Received: channels={channels!r}")
+    if size is not None:
+        size = image_size(size)
+    _pillow()
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
+
+    verify = on_error == "skip" if verify is None else verify
+    files, headers, skipped = _scan(_files(path), verify, on_error, progress)
+    if not files:
+        raise ValueError(
+            "`path` must hold one sub-folder of images per identity, and no image was found "
+            f"({len(skipped)} skipped). Received: path={str(path)!r}"
+        )
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} image files in {str(path)!r} were skipped, the first one "
+            f"{skipped[0][0]!r}: {skipped[0][1]}. `.skipped` lists all.",
+            stacklevel=2,
+        )
+    if channels is None:
+        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
+    names = sorted({name for name, _ in files})
+    number = {name: index for index, name in enumerate(names)}
+    paths = [file for _, file in files]
+    dataset = IdentityDataset(
+        FileImage(paths, size, channels),
+        labels=[number[name] for name, _ in files],
+        image_shape=(*(size or _shared_size(paths, headers)), channels),
+        class_names=names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        **kwargs,
+    )
+    dataset.skipped = skipped
+    return dataset
+
+
+class FileImage:
+    """Decodes one image file from its index."""
+
+    def __init__(self, files, size, channels):
+        self.files = files
+        self.size = size
+        self.channels = channels
+
+    def __call__(self, index):
+        file = self.files[index]
+        try:
+            return _decode(file, self.size, self.channels)
+        except Exception as error:
+            raise ValueError(_reason(error, file)) from error
+
+
+def _pillow():
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(
+            "`image_folder` needs Pillow: pip install keras-resample[datasets]"
+        ) from error
+    return Image
+
+
+def _files(path):
+    """(identity, file) of each image file, sorted."""
+    files = []
+    for identity in sorted(os.listdir(path)):
+        folder = os.path.join(path, identity)
+        if identity.startswith(".") or not os.path.isdir(folder):
+            continue
+        for name in sorted(os.listdir(folder)):
+            file = os.path.join(folder, name)
+            hidden = name.startswith(".") or os.path.isdir(file)
+            if not hidden and name.lower().endswith(EXTENSIONS):
+                files.append((identity, file))
+    return files
+
+
+def _scan(candidates, verify, on_error, progress):
+    """The good files, (size, mode) of each, and (file, reason) of the bad ones."""
+    files, headers, skipped = [], [], []
+    bar = keras.utils.Progbar(len(candidates), unit_name="file") if progress else None
+    for index, (identity, file) in enumerate(candidates):
+        # Pillow's decoders raise errors of many types, not all of them documented.
+        try:
+            headers.append(_header(file, verify))
+            files.append((identity, file))
+        except Exception as error:
+            if on_error == "raise":
+                raise ValueError(_reason(error, file)) from error
+            skipped.append((file, f"{type(error).__name__}: {error}"))
+        if bar is not None:
+            bar.update(index + 1)
+    return files, headers, skipped
+
+
+def _reason(error, file):
+    return (
+        f"Image file {file!r} cannot be read ({type(error).__name__}: {error}). Repair or "
+        "remove it, or build the dataset with on_error='skip'. Received: "
+        f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
+    )
+
+
+def _open(file):
+    Image = _pillow()
+    if os.path.getsize(file) == 0:
+        raise ValueError("the file is empty")
+    image = Image.open(file)
+    limit = Image.MAX_IMAGE_PIXELS
+    # Pillow only warns up to twice its limit.
+    if limit is not None and image.width * image.height > limit:
+        image.close()
+        raise Image.DecompressionBombError(f"more than {limit} pixels")
+    return image
+
+
+def _header(file, verify):
+    with _open(file) as image:
+        header = (image.height, image.width), image.mode
+        if verify:
+            _pixels(image, None, 3)
+    return header
+
+
+def _decode(file, size, channels):
+    with _open(file) as image:
+        return _pixels(image, size, channels)
+
+
+def _pixels(image, size, channels):
+    """float32 (h, w, channels) in [0, 1]."""
+    Image = _pillow()
+    scale = 255
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        scale = 65535
+        image = Image.fromarray(np.asarray(image).astype("float32"))
+    elif image.mode == "F":
+        raise ValueError("images of 32-bit floats have no known range")
+    else:
+        image = image.convert("L" if channels == 1 else "RGB")
+    if size is not None and image.size != size[::-1]:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, dtype="float32")
+    pixels = np.clip(pixels / np.float32(scale), 0, 1)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], channels, axis=-1)
+    return pixels
+
+
+def _shared_size(files, headers):
+    first = headers[0][0]
+    for file, (size, _) in zip(files, headers, strict=True):
+        if size != first:
+            raise ValueError(
+                "The images have different sizes; give `size=(height, width)` to resize them. "
+                f"Received: size=None, {files[0]!r} is {first} and {file!r} is {size}"
+            )
+    return first
