@@ -11,7 +11,7 @@ from keras import ops
 
 from tests import numerics
 from tests.exchange import files
-from tests.numerics import to_numpy
+from tests.numerics import is_float, to_numpy
 
 HALF_POLICIES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
@@ -224,7 +224,8 @@ class LayerChecks:
 
     def check_exchange(self):
         """Leave a file that the other backends load; see tests/exchange."""
-        files.write(self.name, self.model(self.make()), self.inputs)
+        modules = sorted({self.layer_class.__module__, *self.test_module})
+        files.write(self.name, self.model(self.make()), self.inputs, modules)
 
     def check_fit(self):
         """`fit`, jitted and not: the loss is finite and every trainable weight moves."""
@@ -309,28 +310,6 @@ class Scale(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs * self.factor
-
-
-def assert_close(actual, expected, tolerance=1e-5, what="the result"):
-    """Same shape and equal within `tolerance * max(1, largest expected value)`; NaN equals NaN."""
-    actual, expected = to_numpy(actual), to_numpy(expected)
-    assert actual.shape == expected.shape, (
-        f"{what} has shape {actual.shape}, expected {expected.shape}"
-    )
-    if not actual.size:
-        return
-    actual, expected = actual.astype("float64"), expected.astype("float64")
-    same_nan = np.isnan(actual) == np.isnan(expected)
-    assert np.all(same_nan), f"{what}: NaN at {np.sum(~same_nan)} places where it does not belong"
-    scale = max(1.0, float(np.max(np.abs(np.nan_to_num(expected)))))
-    error = float(np.max(np.abs(np.nan_to_num(actual - expected))))
-    assert error <= tolerance * scale, (
-        f"{what} differs by {error:.3g} (allowed {tolerance * scale:.3g})"
-    )
-
-
-def is_float(array):
-    return keras.backend.is_float_dtype(array.dtype.name)
 
 
 def _json(config):

@@ -18,8 +18,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tests.layer_checks import LayerChecks, assert_close, is_float
-from tests.numerics import to_numpy
+from tests.layer_checks import LayerChecks
+from tests.numerics import assert_close, is_float, to_numpy
 
 
 def check_layer(layer_class, arguments=None, inputs=None, **options):
@@ -75,7 +75,7 @@ class LayerTestCase(LayerChecks):
         self.tolerance = tolerance
         self.half_tolerance = half_tolerance
         self.gradient = gradient or {}
-        self.name = name or _name_of_running_test(layer_class)
+        self.name = name or re.sub(r"[^A-Za-z0-9.]+", "-", _running_test()).strip("-")
         self.skip = skip or {}
         self.only = only
         unknown = {*self.skip, *(only or ())} - set(self.names())
@@ -207,6 +207,12 @@ class LayerTestCase(LayerChecks):
         return case
 
     @property
+    def test_module(self):
+        """Importable name of the running test's module, as list of at most one."""
+        path = _running_test().partition("::")[0]
+        return [path.removesuffix(".py").replace("/", ".")] if path else []
+
+    @property
     def has_images(self):
         return any(array.ndim == 4 for array in self.inputs.values())
 
@@ -218,6 +224,6 @@ def _first_call_argument(layer_class):
     return list(inspect.signature(layer_class.call).parameters)[1]
 
 
-def _name_of_running_test(layer_class):
-    test = os.environ.get("PYTEST_CURRENT_TEST", layer_class.__name__)
-    return re.sub(r"[^A-Za-z0-9.]+", "-", test.removesuffix(" (call)")).strip("-")
+def _running_test():
+    """Node id of the running test, such as tests/layers/test_a.py::test_b[c], or nothing."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").removesuffix(" (call)")

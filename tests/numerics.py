@@ -18,13 +18,36 @@ def to_numpy(x):
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
+def is_float(array):
+    """Whether an array or tensor holds floating-point numbers, bfloat16 among them."""
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(array.dtype))
+
+
+def assert_close(actual, expected, tolerance=1e-5, what="the result"):
+    """Same shape and equal within `tolerance * max(1, largest expected value)`; NaN equals NaN."""
+    actual, expected = to_numpy(actual), to_numpy(expected)
+    assert actual.shape == expected.shape, (
+        f"{what} has shape {actual.shape}, expected {expected.shape}"
+    )
+    if not actual.size:
+        return
+    actual, expected = actual.astype("float64"), expected.astype("float64")
+    same_nan = np.isnan(actual) == np.isnan(expected)
+    assert np.all(same_nan), f"{what}: NaN at {np.sum(~same_nan)} places where it does not belong"
+    scale = max(1.0, float(np.max(np.abs(np.nan_to_num(expected)))))
+    error = float(np.max(np.abs(np.nan_to_num(actual - expected))))
+    assert error <= tolerance * scale, (
+        f"{what} differs by {error:.3g} (allowed {tolerance * scale:.3g})"
+    )
+
+
 def gradients(fn, *arrays):
     """Gradients of `sum(fn(*tensors))` with respect to each array, as a list of numpy arrays.
 
     An array that `fn` does not depend on gets zeros; an integer array is a constant and gets None.
     """
     arrays = [np.asarray(array) for array in arrays]
-    floating = [i for i, array in enumerate(arrays) if _is_floating(array)]
+    floating = [i for i, array in enumerate(arrays) if is_float(array)]
     constants = [ops.convert_to_tensor(array) for array in arrays]
 
     def scalar(*floats):
@@ -179,10 +202,6 @@ def _compiled(fn):
     import jax
 
     return jax.jit(fn)
-
-
-def _is_floating(array):
-    return keras.backend.is_float_dtype(array.dtype.name)
 
 
 def _power_of_two(scale):
