@@ -73,8 +73,8 @@ def corner_jacobians(grid):
     True
     """
     displacement = cell_displacement(grid)
-    along_x = ops.diff(displacement, axis=2) + np.array([1.0, 0.0], "float32")
-    along_y = ops.diff(displacement, axis=1) + np.array([0.0, 1.0], "float32")
+    along_x = ops.diff(displacement, axis=2) + ops.convert_to_tensor([1.0, 0.0], dtype="float32")
+    along_y = ops.diff(displacement, axis=1) + ops.convert_to_tensor([0.0, 1.0], dtype="float32")
     top, bottom = along_x[:, :-1], along_x[:, 1:]
     left, right = along_y[:, :, :-1], along_y[:, :, 1:]
     corners = [(top, left), (top, right), (bottom, left), (bottom, right)]

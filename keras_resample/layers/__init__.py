@@ -1,0 +1,5 @@
+"""Samplers as Keras layers."""
+
+from keras_resample.layers.flow_warp_downsample import FlowWarpDownsample
+from keras_resample.layers.grid_sampler import GridSampler
+from keras_resample.layers.uniform_downsample import UniformDownsample

@@ -1,0 +1,185 @@
+"""The base of everything that decides where to look."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_resample.ops.grids import check_size, uniform_grid
+from keras_resample.ops.sampling import check_data_format, check_sampling, sample
+
+
+@keras.saving.register_keras_serializable(package="keras_resample")
+class GridSampler(keras.layers.Layer):
+    """Samples images at a grid; this base at the uniform one, its subclasses where they decide.
+
+    A subclass overrides `grid`. `call` reads the images there, `sample` reads anything else (labels,
+    masks) at the same places.
+
+    Args:
+        factor: side of the output over side of the input, in (0, 1]; the output has
+            `ceil(factor * side)` pixels. Give `factor` or `size`.
+        size: `(height, width)` of the output; needed where the input's size is unknown.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: what lies outside the image: `"nearest"`, `"constant"`, `"reflect"` or `"mirror"`
+            (see `keras_resample.ops.sample`).
+        fill_value: number read outside the image under `fill_mode="constant"`.
+        antialias: whether each output averages the input over its own grid cell.
+        data_format: `"channels_last"`, `"channels_first"` or `None` for
+            `keras.config.image_data_format()`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        images: `(batch, h, w, channels)` (channels-last) or `(batch, channels, h, w)`, any dtype.
+        return_grid: whether to return `(images', grid)`.
+
+    Input shape:
+        4D: `(batch, h, w, channels)` or `(batch, channels, h, w)`.
+
+    Output shape:
+        `(batch, h', w', channels)` or `(batch, channels, h', w')`, of the layer's compute dtype (under
+        `"nearest"` of the input's).
+
+    Raises:
+        ValueError: for a factor outside (0, 1], both or none of `factor` and `size`, an unknown mode,
+            an input that is not 4D, or an input of unknown size without `size`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> sampler = kr.layers.GridSampler(0.5, data_format="channels_last")
+    >>> sampler(np.ones((2, 112, 112, 3), "float32")).shape == (2, 56, 56, 3)
+    True
+    """
+
+    def __init__(
+        self,
+        factor=None,
+        size=None,
+        interpolation="bilinear",
+        fill_mode="nearest",
+        fill_value=0.0,
+        antialias=False,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if (factor is None) == (size is None):
+            raise ValueError(
+                f"Give either `factor` or `size`. Received: factor={factor!r}, size={size!r}"
+            )
+        check_sampling(interpolation, fill_mode, fill_value, antialias)
+        self.factor = None if factor is None else check_factor(factor)
+        self.size = None if size is None else check_size(size)
+        self.interpolation = interpolation
+        self.fill_mode = fill_mode
+        self.fill_value = fill_value
+        self.antialias = antialias
+        self.data_format = check_data_format(data_format)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        self.target_size(*self._image_size(input_shape))
+        self.built = True
+
+    def grid(self, images):
+        """The sampling grid, float32 `(batch or 1, h', w', 2)`, relative (x, y).
+
+        Args:
+            images: as in `call`.
+        """
+        return uniform_grid(self.target_size(*self._image_size(images.shape)))
+
+    def call(self, images, return_grid=False):
+        grid = self.grid(images)
+        outputs = self.sample(images, grid)
+        return (outputs, grid) if return_grid else outputs
+
+    def sample(self, x, grid, interpolation=None):
+        """Reads `x` at `grid` with the modes of this layer.
+
+        Args:
+            x: `(batch, *, *, channels)` or `(batch, channels, *, *)`: images, features, labels or masks
+                of any size that covers the same scene.
+            grid: as returned by `grid`.
+            interpolation: `None` for the layer's own; `"nearest"` for labels.
+
+        Returns:
+            Tensor of the grid's size; of the layer's compute dtype under `"bilinear"`, of the dtype of
+            `x` under `"nearest"`.
+        """
+        interpolation = interpolation or self.interpolation
+        outputs = sample(
+            x,
+            grid,
+            interpolation=interpolation,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
+            antialias=self.antialias and interpolation == "bilinear",
+            data_format=self.data_format,
+        )
+        return outputs if interpolation == "nearest" else ops.cast(outputs, self.compute_dtype)
+
+    def target_size(self, height, width):
+        """Size `(h', w')` of the output for an input of `height` x `width` pixels."""
+        if self.size is not None:
+            return self.size
+        if height is None or width is None:
+            raise ValueError(
+                "An input of unknown height or width needs `size` instead of `factor`. "
+                f"Received: images of size ({height}, {width}), factor={self.factor}"
+            )
+        return scaled_length(height, self.factor), scaled_length(width, self.factor)
+
+    def compute_output_shape(self, input_shape):
+        height, width = self.target_size(*self._image_size(input_shape))
+        if self.data_format == "channels_first":
+            return (input_shape[0], input_shape[1], height, width)
+        return (input_shape[0], height, width, input_shape[3])
+
+    def compute_output_spec(self, images, return_grid=False):
+        dtype = images.dtype if self.interpolation == "nearest" else self.compute_dtype
+        shape = self.compute_output_shape(images.shape)
+        outputs = keras.KerasTensor(shape, dtype=dtype)
+        if not return_grid:
+            return outputs
+        size = self.target_size(*self._image_size(images.shape))
+        return outputs, keras.KerasTensor((self._grid_batch(images), *size, 2), dtype="float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "size": self.size,
+            "interpolation": self.interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "antialias": self.antialias,
+            "data_format": self.data_format,
+        }
+
+    def _grid_batch(self, images):
+        """First axis of the grid: 1 where all images share one."""
+        return 1
+
+    def _image_size(self, shape):
+        if len(shape) != 4:
+            raise ValueError(
+                f"`images` must be 4D, {self.data_format}. Received: images of shape {tuple(shape)}"
+            )
+        return tuple(shape[2:]) if self.data_format == "channels_first" else tuple(shape[1:3])
+
+
+def check_factor(factor):
+    """`factor` if it is a real number in (0, 1]."""
+    is_number = isinstance(factor, (int, float, np.number)) and not isinstance(factor, bool)
+    if not is_number or not 0.0 < factor <= 1.0:
+        raise ValueError(f"`factor` must be a number in (0, 1]. Received: factor={factor!r}")
+    return float(factor)
+
+
+def scaled_length(length, factor):
+    """`ceil(length * factor)`, immune to the rounding of the product (100 * 0.55 is 55, not 56)."""
+    return max(1, math.ceil(length * factor - 1e-6))

@@ -1,0 +1,48 @@
+"""The baseline that every sampler has to beat."""
+
+import keras
+from keras import ops
+
+from keras_resample.layers.grid_sampler import GridSampler
+
+
+@keras.saving.register_keras_serializable(package="keras_resample")
+class UniformDownsample(GridSampler):
+    """Resizes images: the baseline of every comparison, `keras.ops.image.resize` as a sampler.
+
+    Args:
+        factor: side of the output over side of the input, in (0, 1]. Give `factor` or `size`.
+        size: `(height, width)` of the output.
+        antialias: whether to low-pass filter before reading (the strongest simple baseline).
+        **kwargs: further arguments of `GridSampler`.
+
+    Call arguments:
+        images: `(batch, h, w, channels)` or `(batch, channels, h, w)`, any dtype.
+        return_grid: whether to return `(images', grid)`.
+
+    Output shape:
+        `(batch, h', w', channels)` or `(batch, channels, h', w')`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> resize = kr.layers.UniformDownsample(0.25, antialias=True, data_format="channels_last")
+    >>> resize(np.ones((2, 112, 112, 3), "float32")).shape == (2, 28, 28, 3)
+    True
+    """
+
+    def __init__(self, factor=None, size=None, antialias=False, **kwargs):
+        super().__init__(factor=factor, size=size, antialias=antialias, **kwargs)
+
+    def call(self, images, return_grid=False):
+        if self.interpolation == "bilinear":
+            images = ops.cast(images, self.compute_dtype)
+        outputs = ops.image.resize(
+            images,
+            self.target_size(*self._image_size(images.shape)),
+            interpolation=self.interpolation,
+            antialias=self.antialias,
+            data_format=self.data_format,
+        )
+        return (outputs, self.grid(images)) if return_grid else outputs
