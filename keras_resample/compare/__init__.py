@@ -1,0 +1,44 @@
+"""The main job: one recognizer behind several ways of downsampling, trained, tested, reported.
+
+`python -m keras_resample compare` calls `compare(Settings(...))`. Importing this package imports
+no framework, so a wrong option is reported at once.
+"""
+
+from keras_resample.compare.settings import SettingError, Settings
+
+
+def compare(settings=None, report=print):
+    """Trains and tests the same recognizer behind five front ends and writes the report.
+
+    The front ends: uniform, uniform antialiased, FlowWarp, FlowWarp antialiased, and none (full
+    resolution). All of them see the same images in the same order, start from the same seed and
+    are trained by the same schedule, on half of the identities; every pair of images of the other
+    half is a trial of the verification test.
+
+    What is finished lies in `settings.out`: the same call again continues an interrupted run.
+
+    Args:
+        settings: `Settings`. Default: `Settings()`, the embedded palmprints.
+        report: function that gets each line of output.
+
+    Returns:
+        A dict, the content of `results.json`.
+
+    Raises:
+        SettingError: for a setting or data that cannot be used, before anything is trained.
+        OSError: where a result cannot be written; what was written before stays.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_resample as kr
+    >>> from keras_resample.compare import Settings, compare
+    >>> settings = Settings(size=(16, 16), identities=6, images_per_identity=2, epochs=1,
+    ...                     out=tempfile.mkdtemp(), export=False)
+    >>> results = compare(settings, report=lambda line: None)
+    >>> [row["front_end"] for row in results["rows"]][:2]
+    ['uniform', 'uniform antialiased']
+    """
+    from keras_resample.compare.run import run
+
+    return run(settings or Settings(), report)

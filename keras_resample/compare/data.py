@@ -1,0 +1,110 @@
+"""The images of a comparison, split into identities to train on and identities to test on."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_resample import datasets
+from keras_resample.compare.settings import SettingError
+
+# Images resized at a time.
+CHUNK = 256
+
+
+@dataclasses.dataclass
+class Data:
+    """Training dataset, and the images, labels and pairs of the test.
+
+    Args:
+        train: dataset of the training identities.
+        test_images: float32 (n, h, w, channels) in [0, 1].
+        test_labels: integers (n,).
+        description: one sentence about the source.
+    """
+
+    train: datasets.IdentityDataset
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    description: str
+
+    @property
+    def image_shape(self):
+        return self.test_images.shape[1:]
+
+    @property
+    def genuine_pairs(self):
+        counts = np.bincount(self.test_labels)
+        return int((counts * (counts - 1) // 2).sum())
+
+    @property
+    def impostor_pairs(self):
+        n = len(self.test_labels)
+        return n * (n - 1) // 2 - self.genuine_pairs
+
+
+def load(settings):
+    """Reads or draws the images of a comparison into memory and splits them.
+
+    Raises:
+        SettingError: images that cannot be read, fewer than two identities to train on or to test
+            on, or a test half without two images of one identity.
+    """
+    source = settings.images or "palmprints"
+    try:
+        dataset, description = _dataset(settings)
+        identities = len(np.unique(dataset.labels))
+        if identities < 4:
+            must = f"must have at least 4 identities, half train, half test, and has {identities}"
+            raise SettingError("images", must, source)
+        halves = datasets.half_identities(dataset)
+        (train_images, train_labels), (test_images, test_labels) = [h.arrays() for h in halves]
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError("images", f"must be readable ({error})", source) from error
+    train = _Training(_resized(train_images, settings.size), train_labels, settings.batch_size)
+    description = f"{description}: {identities} identities, {dataset.num_images} images"
+    if dataset.skipped:
+        description += f", {len(dataset.skipped)} unreadable ones left out"
+    data = Data(train, _resized(test_images, settings.size), test_labels, description)
+    if not data.genuine_pairs:
+        must = "must have two images of at least one identity of the test half"
+        raise SettingError("images", must, source)
+    return data
+
+
+class _Training(datasets.IdentityDataset):
+    """Images in memory in whole batches: batch normalisation has no statistics of one image."""
+
+    def __init__(self, images, labels, batch_size):
+        super().__init__(
+            images.__getitem__, labels, images.shape[1:], batch_size=min(batch_size, len(labels))
+        )
+
+    def __len__(self):
+        return self.num_images // self.batch_size
+
+
+def _dataset(settings):
+    if settings.images is None:
+        palms = datasets.bezier_palms(
+            settings.identities, settings.images_per_identity, size=settings.size
+        )
+        return palms, "synthetic palmprints (keras_resample.datasets.bezier_palms, seed 0)"
+    path = Path(settings.images)
+    if path.is_dir():
+        on_error = "skip" if settings.skip_unreadable else "raise"
+        return datasets.image_folder(path, size=settings.size, on_error=on_error), path.name
+    return datasets.npz(path), path.name
+
+
+def _resized(images, size):
+    if size is None or images.shape[1:3] == size:
+        return images
+    parts = [images[first : first + CHUNK] for first in range(0, len(images), CHUNK)]
+    resize = keras.ops.image.resize
+    return np.concatenate(
+        [keras.ops.convert_to_numpy(resize(part, size, antialias=True)) for part in parts]
+    )
