@@ -14,9 +14,15 @@ class IdentityDataset(keras.utils.PyDataset):
     Batch `i` of an epoch holds `image(j)` and `labels[j]` for `j` in the `i`-th slice of
     the epoch's order. That order is a function of `(seed, epoch)` alone, so the content of
     a batch depends neither on the number of workers nor on what was read before, and a
-    stopped training continues with the same batches after `dataset.epoch = epochs_done`.
-    `fit` also shuffles whole batches with Python's own random state; pass it
-    `shuffle=False` for an order that `(seed, epoch)` fixes alone.
+    stopped training can be resumed with the batches it would have seen:
+
+        model.fit(dataset, shuffle=False, initial_epoch=done, epochs=total,
+                  callbacks=[dataset.epoch_callback()])
+
+    (`fit` on its own also shuffles whole batches, with Python's random state, and ends an
+    epoch once more when it has to build the model; hence these two arguments. With
+    `workers > 1` it also feeds first what it prefetched to build the model and metrics;
+    a `train_on_batch` before it avoids that where the exact order matters.)
 
     An identity with a single image is kept: it trains like any other, and in a
     verification protocol it makes impostor pairs but no genuine one.
@@ -121,6 +127,17 @@ class IdentityDataset(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Moves to the order of the next epoch."""
         self.epoch += 1
+
+    def epoch_callback(self):
+        """A callback that keeps `epoch` equal to the epoch of `fit`.
+
+        Returns:
+            A `keras.callbacks.Callback`.
+        """
+        return keras.callbacks.LambdaCallback(on_epoch_begin=self._start_epoch)
+
+    def _start_epoch(self, epoch, logs=None):
+        self.epoch = epoch
 
     def order(self):
         """The order of the images in the current epoch.
