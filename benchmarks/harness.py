@@ -1,8 +1,9 @@
 """A small harness for timing variants of one computation against a named baseline.
 
-The variants run one after the other in every round, in one process, so that a slow moment of a shared
-machine hits all of them. A ratio is the median over the rounds of "this variant / the baseline of the
-same round"; the spread is the quartiles of that ratio. Call `use_threads` before importing keras.
+The variants run one after the other in every round, in one process, so that a slow moment of a
+shared machine hits all of them. A ratio is the median over the rounds of "this variant / the
+baseline of the same round"; the spread is the quartiles of that ratio. Call `use_threads` before
+importing keras.
 """
 
 import os
@@ -65,7 +66,7 @@ def synchronize(outputs):
 
 
 def compiled(function, mode):
-    """Wraps `function` as `mode` says: "eager", "graph" (TensorFlow) or "jit" (XLA; torch.compile)."""
+    """Wraps `function`: "eager", "graph" (TensorFlow) or "jit" (XLA, on torch torch.compile)."""
     import keras
 
     backend = keras.backend.backend()

@@ -1,4 +1,4 @@
-"""The sampling kernels written with `keras.ops` alone: the definition the fast ones are tested by."""
+"""The sampling kernels in `keras.ops` alone: the definition the fast ones are tested by."""
 
 import keras
 from keras import ops
@@ -26,7 +26,7 @@ def take_pixels(images, rows, cols):
 
 
 def bilinear(images, x, y, weights=None):
-    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] * images[b](x[b, p, k], y[b, p, k])`.
+    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] images[b](x[b, p, k], y[b, p, k])`.
 
     The kernels of the backends compute the same, derivatives included: at an integer coordinate the
     one of the cell to its right (`floor`), at the last pixel the one of the last cell. A NaN
@@ -38,7 +38,7 @@ def bilinear(images, x, y, weights=None):
         x: float32 (b or 1, p, k), pixel coordinates in [0, w - 1] or NaN. A first axis of 1 is one
             grid shared by the whole batch.
         y: as `x`, in [0, h - 1].
-        weights: float32 (b or 1, p, k), or None for 1.
+        weights: float32, of the shape of `x` (or with a first axis of 1), or None for 1.
 
     Returns:
         (b, p, c), float64 for float64 images, else float32.

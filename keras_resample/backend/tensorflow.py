@@ -45,7 +45,7 @@ def take(images, indices):
 
 
 def forward(images, x, y, weights):
-    """The weighted sum; `add_n` because the optimizer would take a chain of `+` out of the scope."""
+    """The weighted sum; `add_n`, as the optimizer would take a chain of `+` out of the scope."""
     batch, height, width, channels = sizes(images)
     first, steps, fx, fy = places(images, x, y)
     table = tf.reshape(images, (batch, height * width, channels))

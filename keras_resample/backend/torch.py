@@ -52,8 +52,8 @@ class ShortRows(torch.autograd.Function):
         gx, gy = 1 - fx, 1 - fy
         to_table = to_x = to_y = None
         if ctx.needs_input_grad[0]:
-            values = upstream[:, None] * tap_weights(fx, fy)[..., None]
-            to_table = torch.zeros_like(table).index_add_(0, indices.flatten(), values.flatten(0, 1))
+            values = (upstream[:, None] * tap_weights(fx, fy)[..., None]).flatten(0, 1)
+            to_table = torch.zeros_like(table).index_add_(0, indices.flatten(), values)
         if ctx.needs_input_grad[2]:
             to_x = (bag(table, indices, torch.stack([-gy, gy, -fy, fy], -1)) * upstream).sum(-1)
         if ctx.needs_input_grad[3]:
