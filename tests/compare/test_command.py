@@ -1,0 +1,102 @@
+"""The command line: options, exit statuses, and the choice of the backend."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import keras_resample
+from keras_resample.compare import Settings, command, startup
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--factor", "0"], "--factor must be a number in (0, 1]. Received: --factor 0"),
+        (["--factor", "abc"], "--factor must be a number in (0, 1]. Received: --factor abc"),
+        (["--size", "64", "x"], "--size must be two positive integers, height and width in pixels"),
+        (["--batch-size", "1"], "--batch-size must be an integer of at least 2"),
+        (["--images", "/no/such"], "--images must exist: a folder or an .npz file"),
+        (["--backend", "theano"], "--backend must be one of tensorflow, jax, torch"),
+        (["--identities", "3"], "--identities must be an integer of at least 4"),
+    ],
+)
+def test_a_wrong_option_is_named(options, message, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command.main(["compare", *options])
+    assert raised.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_tells_every_default(capsys):
+    with pytest.raises(SystemExit) as raised:
+        command.main(["compare", "--help"])
+    assert raised.value.code == 0
+    text = capsys.readouterr().out
+    for field in Settings.__dataclass_fields__:
+        option = "--no-export" if field == "export" else "--" + field.replace("_", "-")
+        assert option in text
+    assert "%" not in text
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--version"])
+    assert keras_resample.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (OSError(28, "No space left on device"), 1),
+        (command.SettingError("out", "must be a folder", "x"), 2),
+    ],
+)
+def test_a_stopped_comparison_says_how_to_go_on(error, status, monkeypatch, tmp_path, capsys):
+    def stop(settings):
+        raise error
+
+    monkeypatch.setattr(command, "compare", stop)
+    monkeypatch.setattr(command, "start", lambda *args: None)
+    out = str(tmp_path / "my out")
+    assert command.main(["compare", "--out", out, "--overwrite"]) == status
+    printed = "".join(capsys.readouterr())
+    if status != 2:
+        # Overwriting once is enough.
+        assert f"python -m keras_resample compare --out '{out}'\n" in printed
+    else:
+        assert "--out must be a folder. Received: --out x" in printed
+
+
+def test_another_backend_starts_the_program_again(monkeypatch):
+    started = []
+
+    def execve(*arguments):
+        started.append(arguments)
+        raise SystemExit
+
+    monkeypatch.setattr(os, "execve", execve)
+    other = "jax" if keras.backend.backend() != "jax" else "torch"
+    arguments = ["compare", "--backend", other]
+    with pytest.raises(SystemExit):
+        startup.start(Settings(backend=other), arguments)
+    program, line, environment = started[0]
+    assert line == [program, "-m", "keras_resample", *arguments]
+    assert environment["KERAS_BACKEND"] == other
+
+
+def test_the_running_backend_goes_on(monkeypatch):
+    monkeypatch.setenv(startup.LOG_LEVEL, "3")
+    monkeypatch.setattr(os, "execve", pytest.fail)
+    startup.start(Settings(backend=keras.backend.backend()), [])
+    startup.start(Settings(), [])
+
+
+def test_the_module_runs():
+    line = [sys.executable, "-m", "keras_resample", "compare", "--factor", "2"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--factor must be a number in (0, 1]" in done.stderr

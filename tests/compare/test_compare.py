@@ -1,0 +1,248 @@
+"""A whole comparison: every file it writes, how it continues, and what it refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_resample import export, metrics
+from keras_resample.compare import Settings, compare, experiment, front_ends
+from keras_resample.compare import data as data_module
+from keras_resample.compare.progress import Progress
+from keras_resample.compare.results import Store, checkpoints
+from keras_resample.compare.settings import SettingError
+from tests.compare.conftest import shorten
+
+NAMES = ["uniform", "uniform antialiased", "FlowWarp", "FlowWarp antialiased", "full resolution"]
+FIGURES = ["figures/grid.png", "figures/jacobian.png", "figures/warped.png", "figures/roc.png"]
+
+
+def settings(images, out, **changes):
+    arguments = {"factor": 0.5, "epochs": 2, "batch_size": 8, "export": False, **changes}
+    return Settings(images=images, out=out, **arguments)
+
+
+@pytest.fixture(scope="module")
+def whole(digits_file, tmp_path_factory):
+    """A comparison stopped in the middle of the third run, and continued."""
+    out = tmp_path_factory.mktemp("out") / "new"
+    lines = []
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        wanted = settings(digits_file, out, export=keras.backend.backend() == "tensorflow")
+        stop_at(patch, "FlowWarp, seed 0", 1.5)
+        with pytest.raises(KeyboardInterrupt):
+            compare(wanted, lines.append)
+        stopped = sorted(path.parent.name for path in out.glob("runs/*/run.json"))
+        saved = [path.name for path in checkpoints(out / "runs" / "flowwarp-seed0")]
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        results = compare(wanted, lines.append)
+    return {"out": out, "results": results, "lines": lines, "stopped": stopped, "saved": saved}
+
+
+def stop_at(monkeypatch, name, epochs):
+    update = Progress.update
+
+    def stopping(self, run, epochs_done, loss=None):
+        update(self, run, epochs_done, loss)
+        if run == name and epochs_done >= epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "update", stopping)
+
+
+def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
+    assert whole["stopped"] == ["uniform-seed0", "uniform_antialiased-seed0"]
+    assert whole["saved"] == ["epoch_00001.weights.h5"]
+    assert f"Continuing in {whole['out']}: 2 of 5 runs are finished." in whole["lines"]
+    history = whole["results"]["runs"][2]["history"]
+    assert len(history) == 2
+    assert not list(whole["out"].glob("runs/*/*.weights.h5"))
+
+
+def test_the_table_has_a_row_per_front_end(whole):
+    rows = whole["results"]["rows"]
+    assert [row["front_end"] for row in rows] == NAMES
+    assert [row["encoder_input"] for row in rows] == [[4, 4]] * 4 + [[8, 8]]
+    for row in rows:
+        assert 0 <= row["eer"]["mean"] <= 1
+        assert row["eer"]["std"] is None
+        assert row["images_per_second"]["encoder"] > 0
+        assert row["gflops"] > 0
+        learned = row["front_end"].startswith("FlowWarp")
+        assert (row["folded_cells"] == 0) if learned else (row["folded_cells"] is None)
+    assert rows[-1]["images_per_second"]["front_end"] is None
+
+
+def test_pairs_are_all_pairs_of_the_test_half(whole):
+    # 3 identities of 5 images: 3 * C(5, 2) genuine of C(15, 2) pairs.
+    assert whole["results"]["pairs"] == {"genuine": 30, "impostor": 75}
+    tar = whole["results"]["rows"][0]["tar"]
+    assert tar["1e-1"]["mean"] is not None
+    assert tar["1e-2"]["mean"] is None
+
+
+def test_the_numbers_are_those_of_the_stored_model(whole, digits_file):
+    row = whole["results"]["rows"][2]
+    model = keras.models.load_model(whole["out"] / "runs" / "flowwarp-seed0" / "model.keras")
+    data = data_module.load(settings(digits_file, whole["out"]))
+    pairs = metrics.all_pairs(model.embed(data.test_images), data.test_labels)
+    assert metrics.eer(*pairs) == pytest.approx(row["eer"]["mean"], abs=1e-6)
+
+
+def test_json_and_markdown(whole):
+    written = json.loads((whole["out"] / "results.json").read_text(encoding="utf-8"))
+    assert written["rows"] == json.loads(json.dumps(whole["results"]["rows"]))
+    assert written["machine"]["backend"] == keras.backend.backend()
+    assert written["command"].startswith("python -m keras_resample compare --images ")
+    text = (whole["out"] / "results.md").read_text(encoding="utf-8")
+    for expected in (*NAMES, *FIGURES, written["command"], "75 impostor pairs", "n/m"):
+        assert expected in text
+
+
+def test_figures(whole):
+    assert whole["results"]["figures"] == FIGURES
+    for name in FIGURES:
+        assert (whole["out"] / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_best_model_is_the_best_downsampled_one(whole):
+    rows = [row for row in whole["results"]["rows"] if row["front_end"] != front_ends.FULL]
+    best = min(rows, key=lambda row: row["eer"]["mean"])["front_end"]
+    assert whole["results"]["best"] == {"front_end": best, "seed": 0}
+    model = keras.models.load_model(whole["out"] / "best.keras")
+    assert model.embed(np.zeros((2, 8, 8, 1), "float32")).shape == (2, 8)
+
+
+@pytest.mark.backends("tensorflow", reason="elsewhere the export takes a process of its own")
+def test_the_saved_model_gives_the_numbers_of_the_best(whole):
+    model = keras.models.load_model(whole["out"] / "best.keras")
+    export.check(whole["out"] / "saved_model" / "1", model)
+
+
+def test_the_same_command_again_computes_nothing(whole, digits_file, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(experiment, "train", never)
+    again = compare(settings(digits_file, whole["out"]), lambda line: None)
+    assert again["rows"] == json.loads(json.dumps(whole["results"]["rows"]))
+
+
+def test_other_settings_in_the_same_folder_are_refused(whole, digits_file):
+    before = (whole["out"] / "results.json").read_bytes()
+    with pytest.raises(SettingError, match="epochs is 3, was 2"):
+        compare(settings(digits_file, whole["out"], epochs=3), lambda line: None)
+    assert (whole["out"] / "results.json").read_bytes() == before
+
+
+def test_a_continued_run_is_the_run(tiny, digits_file, tmp_path, monkeypatch):
+    wanted = settings(digits_file, tmp_path, epochs=3)
+    data = data_module.load(wanted)
+    embeddings = []
+    for name, stop in (("at once", None), ("stopped", 1.4)):
+        store = Store(tmp_path / name)
+        store.open(wanted.numbers())
+        arguments = ("FlowWarp", 3, wanted, data, store)
+        if stop is not None:
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                stop_at(patch, "FlowWarp, seed 3", stop)
+                experiment.train(*arguments, progress())
+        experiment.train(*arguments, progress())
+        embeddings.append(store.run("flowwarp-seed3")["embeddings"])
+    np.testing.assert_allclose(*embeddings, rtol=1e-3, atol=1e-3)
+
+
+def progress():
+    return Progress({"FlowWarp, seed 3": 1.0}, 3, report=lambda line: None)
+
+
+def test_front_ends_start_from_the_same_weights_and_see_the_same_images(
+    tiny, digits_file, tmp_path
+):
+    wanted = settings(digits_file, tmp_path)
+    data = data_module.load(wanted)
+    first = []
+    for name in NAMES[:4]:
+        recognizer = front_ends.build(name, wanted, data.image_shape, data.train.num_classes, 5)
+        data.train.seed, data.train.epoch = 5, 1
+        weights = recognizer.head.weights + recognizer.encoder.layers[-1].weights
+        first.append(([keras.ops.convert_to_numpy(w) for w in weights], data.train[0]))
+    for kernels, (images, labels) in first[1:]:
+        for kernel, expected in zip(kernels, first[0][0], strict=True):
+            np.testing.assert_array_equal(kernel, expected)
+        np.testing.assert_array_equal(images, first[0][1][0])
+        np.testing.assert_array_equal(labels, first[0][1][1])
+
+
+def test_training_and_test_identities_are_different(digits_file, tmp_path):
+    data = data_module.load(settings(digits_file, tmp_path))
+    train, _ = data.train.arrays()
+    seen = {image.tobytes() for image in train}
+    assert not any(image.tobytes() in seen for image in data.test_images)
+    assert data.train.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0, 0, 1, 1, 2, 2], "at least 4 identities"), ([0, 0, 1, 1, 2, 3], "two images of at least")],
+)
+def test_too_few_identities_or_pairs(tmp_path, labels, message):
+    path = tmp_path / "images.npz"
+    np.savez(path, images=np.zeros((6, 8, 8), "uint8"), labels=labels)
+    with pytest.raises(SettingError, match=message) as raised:
+        compare(Settings(images=path, out=tmp_path / "out"), lambda line: None)
+    assert raised.value.name == "images"
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "images.npz"
+    path.write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(SettingError, match="images.npz"):
+        compare(Settings(images=path, out=tmp_path / "out"), lambda line: None)
+
+
+def test_size_resizes_what_is_read(digits_file, tmp_path):
+    data = data_module.load(settings(digits_file, tmp_path, size=(12, 10)))
+    assert data.image_shape == data.train.image_shape == (12, 10, 1)
+
+
+def test_the_folder_is_checked_before_anything_is_read(digits_file, tmp_path, monkeypatch):
+    def never(*args):
+        raise AssertionError("read the images first")
+
+    monkeypatch.setattr(data_module, "load", never)
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(SettingError, match="can be written to"):
+        compare(settings(digits_file, path), lambda line: None)
+
+
+def test_another_backend_than_the_running_one_is_refused(digits_file, tmp_path):
+    other = "jax" if keras.backend.backend() != "jax" else "torch"
+    with pytest.raises(SettingError, match="KERAS_BACKEND"):
+        compare(settings(digits_file, tmp_path, backend=other), lambda line: None)
+
+
+def test_without_tensorflow_only_the_saved_model_is_missing(whole, digits_file, monkeypatch):
+    def missing(*args, **kwargs):
+        raise ImportError('Install it with: pip install "keras-resample[serving]"')
+
+    monkeypatch.setattr(export, "saved_model", missing)
+    monkeypatch.setattr(Store, "read_json", lambda self, name: NO_EARLIER_BEST.get(name))
+    lines = []
+    results = compare(settings(digits_file, whole["out"], export=True), lines.append)
+    assert results["models"] == ["best.keras"]
+    assert any("pip install" in line for line in lines)
+
+
+# What a comparison finds measured, and no results of an earlier export.
+NO_EARLIER_BEST = {"speed.json": {name: {"front_end": 1.0, "encoder": 1.0} for name in NAMES}}
+
+
+def test_embeddings_that_are_not_finite_are_reported_as_diverged():
+    numbers = experiment.verification(np.full((4, 3), np.nan), np.array([0, 0, 1, 1]))
+    assert np.isnan(numbers["eer"])
+    assert all(np.isnan(tar) for tar in numbers["tar"].values())
