@@ -1,0 +1,11 @@
+"""Published networks and the model that trains an encoder through a margin head."""
+
+from keras_resample.models.iresnet import (
+    IResNet,
+    IResNet18,
+    IResNet34,
+    IResNet50,
+    IResNet100,
+    IResNet200,
+)
+from keras_resample.models.recognizer import Recognizer

@@ -1,0 +1,275 @@
+"""The Recognizer against the same network as a two-input Functional model, and from any source."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_resample.heads import ArcFace, CosFace
+from keras_resample.models import Recognizer
+from tests.numerics import to_numpy
+
+CLASSES = 4
+
+
+def data(n=24, seed=0):
+    """Images of four easy classes."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % CLASSES).astype("int32")
+    images = rng.uniform(0, 0.3, (n, 6, 6, 1)).astype("float32")
+    for image, label in zip(images, labels, strict=True):
+        image[label : label + 2] += 1
+    return images, labels
+
+
+def encoder(extra=()):
+    return keras.Sequential(
+        [keras.Input((6, 6, 1)), *extra, layers.Flatten(), layers.Dense(8, activation="tanh")]
+    )
+
+
+def recognizer(**compile_arguments):
+    model = Recognizer(encoder(), ArcFace(CLASSES, margin=0.2, scale=8.0))
+    model.compile(**{"optimizer": keras.optimizers.Adam(0.01), **compile_arguments})
+    return model
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return len(self.arrays[0]) // 8
+
+    def __getitem__(self, i):
+        return tuple(a[8 * i : 8 * i + 8] for a in self.arrays)
+
+
+def source(kind, *arrays):
+    if kind == "arrays":
+        return {"x": arrays[0], "y": arrays[1], "batch_size": 8, "shuffle": False}
+    if kind == "column":
+        return {"x": arrays[0], "y": arrays[1][:, None], "batch_size": 8, "shuffle": False}
+    if kind == "PyDataset":
+        return {"x": Batches(*arrays), "shuffle": False}
+    if kind == "generator":
+        return {
+            "x": (Batches(*arrays)[i] for i in range(99)),
+            "steps_per_epoch": 3,
+            "shuffle": False,
+        }
+    if kind == "tf.data":
+        tf = pytest.importorskip("tensorflow")
+        return {"x": tf.data.Dataset.from_tensor_slices(arrays).batch(8), "shuffle": False}
+    torch = pytest.importorskip("torch")
+    dataset = torch.utils.data.TensorDataset(*map(torch.from_numpy, arrays))
+    return {"x": torch.utils.data.DataLoader(dataset, batch_size=8), "shuffle": False}
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_equals_the_functional_form(jit_compile, backend):
+    if jit_compile and backend == "torch":
+        pytest.skip("torch compiles with a C++ compiler, which takes minutes")
+    images, labels = data()
+    network = encoder()
+    model = Recognizer(network, ArcFace(CLASSES, margin=0.2, scale=8.0))
+    model.build((None, 6, 6, 1))
+    twin = keras.models.clone_model(network)
+    inputs = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
+    functional = keras.Model(
+        inputs, ArcFace(CLASSES, margin=0.2, scale=8.0)(twin(inputs[0]), labels=inputs[1])
+    )
+    functional.set_weights(model.get_weights())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", jit_compile=jit_compile, metrics=["accuracy"])
+    functional.compile("sgd", loss, metrics=["accuracy"])
+    arguments = {"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0}
+    found = model.fit(images, labels, **arguments).history
+    expected = functional.fit((images, labels), labels, **arguments).history
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
+    for a, b in zip(model.get_weights(), functional.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    np.testing.assert_allclose(
+        model.evaluate(images, labels, verbose=0),
+        functional.evaluate((images, labels), labels, verbose=0),
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("kind", ["column", "PyDataset", "tf.data", "DataLoader", "generator"])
+def test_any_data_source_gives_the_same_training(kind):
+    images, labels = data()
+    results = []
+    for one in ("arrays", kind):
+        keras.utils.set_random_seed(1)
+        model = recognizer(metrics=["accuracy"])
+        history = model.fit(**source(one, images, labels), verbose=0).history
+        results.append((history["loss"], model.get_weights()))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-5)
+    for a, b in zip(results[0][1], results[1][1], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_training_lowers_the_loss_and_finds_the_classes():
+    images, labels = data(40)
+    model = recognizer(metrics=["accuracy"])
+    history = model.fit(images, labels, epochs=15, batch_size=8, verbose=0).history
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert model.evaluate(images, labels, verbose=0, return_dict=True)["accuracy"] == 1.0
+    np.testing.assert_array_equal(model.predict(images, verbose=0).argmax(1), labels)
+
+
+def test_margin_only_in_training():
+    images, labels = data()
+    model = recognizer(optimizer=keras.optimizers.SGD(0.0))
+    training = model.train_on_batch(images, labels)
+    assert training > 1.05 * model.test_on_batch(images, labels)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    np.testing.assert_allclose(
+        model.evaluate(images, labels, verbose=0),
+        to_numpy(loss(labels, model.predict(images, verbose=0))),
+        rtol=1e-5,
+    )
+
+
+def test_sample_and_class_weights():
+    images, labels = data()
+    weights = np.where(labels == 1, 2.0, 0.0)
+    losses = []
+    for arguments in ({"sample_weight": weights}, {"class_weight": {0: 0, 1: 2, 2: 0, 3: 0}}):
+        keras.utils.set_random_seed(1)
+        model = recognizer(optimizer=keras.optimizers.SGD(0.0))
+        losses += model.fit(images, labels, verbose=0, **arguments).history["loss"]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    only = model.train_on_batch(images[labels == 1], labels[labels == 1])
+    np.testing.assert_allclose(losses[0], 2 * only * np.mean(labels == 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("keys", [("left", "right"), None])
+def test_encoders_with_several_inputs(keys, tmp_path):
+    images, labels = data()
+    inputs = [keras.Input((6, 6, 1), name=name) for name in ("left", "right")]
+    x = layers.Dense(8)(layers.Flatten()(layers.Subtract()(inputs)))
+    arrays = [images, images[:, ::-1]]
+    if keys:
+        inputs, arrays = dict(zip(keys, inputs, strict=True)), dict(zip(keys, arrays, strict=True))
+    model = Recognizer(keras.Model(inputs, x), CosFace(CLASSES, scale=8.0))
+    model.compile("adam")
+    history = model.fit(arrays, labels, epochs=4, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert model.embed(arrays).shape == (24, 8)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        copy.predict(arrays, verbose=0), model.predict(arrays, verbose=0), atol=1e-5
+    )
+
+
+def test_losses_of_the_encoder_are_trained():
+    images, labels = data()
+
+    def loss(extra):
+        keras.utils.set_random_seed(1)
+        model = Recognizer(encoder(extra), ArcFace(CLASSES))
+        model.compile(keras.optimizers.SGD(0.0))
+        return model.fit(images, labels, batch_size=24, verbose=0).history["loss"][0]
+
+    found = loss([layers.ActivityRegularization(l2=0.5)]) - loss([])
+    np.testing.assert_allclose(found, 0.5 * np.sum(images**2) / len(images), rtol=1e-3)
+
+
+def test_embeddings_have_length_one():
+    images, _ = data()
+    model = recognizer()
+    found = model.embed(images, batch_size=7)
+    raw = model.encoder.predict(images, verbose=0)
+    assert found.dtype == np.float32 and isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, raw / np.linalg.norm(raw, axis=1)[:, None], atol=1e-6)
+    model(images)
+    unit = to_numpy(model.head.kernel)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    np.testing.assert_allclose(8 * found @ unit.T, model.predict(images, verbose=0), atol=1e-5)
+    dark = Recognizer(
+        keras.Sequential([keras.Input((3,)), layers.Activation("linear")]), ArcFace(CLASSES)
+    )
+    assert not dark.embed(np.zeros((2, 3), "float32")).any()
+
+
+def test_saved_model_resumes_training(tmp_path):
+    images, labels = data()
+    arguments = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    model = recognizer(metrics=["accuracy"])
+    model.fit(images, labels, **arguments)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(copy.head, ArcFace) and copy.head.get_config() == model.head.get_config()
+    np.testing.assert_allclose(
+        copy.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-6
+    )
+    expected = model.fit(images, labels, epochs=2, **arguments).history
+    found = copy.fit(images, labels, epochs=2, **arguments).history
+    assert found.keys() == expected.keys()
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = recognizer()
+    fresh.build((None, 6, 6, 1))
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(
+        fresh.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-6
+    )
+
+
+def test_mixed_precision_trains():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    images, labels = data()
+    model = recognizer()
+    history = model.fit(images, labels, epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert model.predict(images, verbose=0).dtype == np.float32
+
+
+@pytest.mark.parametrize("wrong", [-1, CLASSES])
+def test_label_arrays_out_of_range_raise_before_training(wrong):
+    images, labels = data()
+    model = recognizer()
+    before = [to_numpy(v) for v in model.encoder.variables]
+    bad = labels.copy()
+    bad[-1] = wrong
+    message = rf"`labels` must be in \[0, num_classes\).*{wrong}"
+    for attempt in (
+        lambda: model.fit(images, bad, batch_size=4, verbose=0),
+        lambda: model.fit(images, labels, validation_data=(images, bad), verbose=0),
+        lambda: model.evaluate(images, bad, verbose=0),
+        lambda: model.train_on_batch(images, bad),
+        lambda: model.test_on_batch(images, bad),
+    ):
+        with pytest.raises(ValueError, match=message):
+            attempt()
+    for a, b in zip(model.encoder.variables, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(a), b)
+
+
+def test_labels_out_of_range_in_batches_are_never_silent():
+    images, labels = data()
+    labels[3] = CLASSES
+    model = recognizer()
+    try:
+        loss = model.fit(Batches(images, labels), verbose=0).history["loss"][0]
+    except Exception as error:  # each framework has its own
+        assert "abel" in str(error)
+    else:
+        assert np.isnan(loss)
+
+
+def test_mistakes_are_named():
+    images, labels = data()
+    with pytest.raises(ValueError, match="`encoder`.*Received"):
+        Recognizer(layers.Dense(3), ArcFace(CLASSES))
+    with pytest.raises(ValueError, match="`head`.*Received"):
+        Recognizer(encoder(), layers.Dense(3))
+    with pytest.raises(ValueError, match="`labels` must be integers.*Received"):
+        recognizer().fit(images, labels.astype("float32"), verbose=0)
+    with pytest.raises(ValueError, match="`labels`.*Received"):
+        recognizer().fit(images, verbose=0)
