@@ -1,0 +1,3 @@
+"""What to watch while a model trains."""
+
+from keras_resample.callbacks.jacobian_logger import JacobianLogger
