@@ -68,7 +68,7 @@ class MarginHead(keras.layers.Layer):
     >>> head = kr.heads.MarginHead(num_classes=10, scale=30.0)
     >>> head(np.ones((4, 16), "float32")).shape[1]
     10
-    >>> head.kernel.shape
+    >>> tuple(head.kernel.shape)
     (10, 16)
 
     Reference:
