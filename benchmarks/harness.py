@@ -86,7 +86,10 @@ def compiled(function, mode):
 
 
 def with_gradient(function, upstream, wrt):
-    """Returns `(*tensors) -> (output, gradients)` for the tensors at the positions `wrt`."""
+    """Returns `(*tensors) -> (output, gradients)` for the tensors at the positions `wrt`.
+
+    `upstream` has the structure of the output: a tensor, or a tuple of them.
+    """
     import keras
 
     backend = keras.backend.backend()
@@ -121,7 +124,7 @@ def with_gradient(function, upstream, wrt):
             with torch.enable_grad():
                 output = function(*leaves)
                 gradients = torch.autograd.grad(output, [leaves[i] for i in wrt], upstream)
-            return output.detach(), gradients
+            return output, gradients
 
     return run
 
@@ -137,7 +140,7 @@ def without_gradient(function):
     return torch.inference_mode()(function)
 
 
-def measure(case, variants, baseline, rounds=25, warm_up=3, min_ms=10.0):
+def measure(case, variants, baseline, rounds=25, warm_up=4, min_ms=10.0):
     """Times the calls in `variants`, a dict name -> function without arguments.
 
     Args:
@@ -200,15 +203,15 @@ def machine():
     )
 
 
-def table(rows, columns=("case", "variant")):
+def table(rows):
     """A Markdown table of `rows`."""
     lines = [
-        f"| {columns[0]} | {columns[1]} | wall ms | CPU ms | ratio | quartiles |",
+        "| case | variant | wall ms | CPU ms | ratio | quartiles |",
         "|---|---|---|---|---|---|",
     ]
     for r in rows:
         lines.append(
-            f"| {r.case} | {r.variant} | {r.wall_ms:.2f} | {r.cpu_ms:.2f} | **{r.ratio:.2f}** "
+            f"| {r.case} | {r.variant} | {r.wall_ms:.2f} | {r.cpu_ms:.2f} | {r.ratio:.2f} "
             f"| {r.low:.2f}-{r.high:.2f} |"
         )
     return "\n".join(lines)

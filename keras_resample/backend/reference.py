@@ -26,7 +26,7 @@ def take_pixels(images, rows, cols):
 
 
 def bilinear(images, x, y, weights=None):
-    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] images[b](x[b, p, k], y[b, p, k])`.
+    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] image[b](x[b, p, k], y[b, p, k])`.
 
     The kernels of the backends compute the same, derivatives included: at an integer coordinate the
     one of the cell to its right (`floor`), at the last pixel the one of the last cell. A NaN

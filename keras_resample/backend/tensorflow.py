@@ -5,9 +5,16 @@ ordinary graph that any server runs; a nested `jit_compile=True` would refuse wi
 The gradient is faster as an ordinary graph, so it is outside of the scope.
 """
 
+import contextlib
+
 import tensorflow as tf
 
 FEW_CHANNELS = 16  # below this the gradient is taken in rows of all images' channels
+
+
+def scope():
+    """Marks operations for XLA; TensorFlow has no such thing in eager mode."""
+    return contextlib.nullcontext() if tf.executing_eagerly() else tf.xla.experimental.jit_scope()
 
 
 def sizes(images):
@@ -74,7 +81,8 @@ def backward_to_grid(images, x, y, weights, upstream):
         total = tf.reduce_sum(take(table, first + step) * upstream[:, :, None], axis=-1)
         return tf.reduce_sum(total, axis=0, keepdims=True) if shared else total
 
-    a, b, c, d = (dot(step) for step in steps)
+    with contextlib.nullcontext() if shared else scope():
+        a, b, c, d = (dot(step) for step in steps)
     scale = 1 if weights is None else weights
     to_x = scale * ((b - a) * (1 - fy) + (d - c) * fy)
     to_y = scale * ((c - a) * (1 - fx) + (d - b) * fx)
@@ -118,9 +126,7 @@ def bilinear(images, x, y, weights=None):
                 to_images = backward_to_images(images, x, y, weights, upstream)
             return to_images, *to_grid
 
-        if tf.executing_eagerly():
-            return forward(images, x, y, weights), gradient
-        with tf.xla.experimental.jit_scope():
+        with scope():
             return forward(images, x, y, weights), gradient
 
     return kernel(*tensors)

@@ -1,0 +1,252 @@
+"""Times FlowWarp and the sampler against Keras's own resize.
+
+    python benchmarks/sampling.py --output docs/results/sampling.md
+    python benchmarks/sampling.py --backend torch --threads 2 --end-to-end
+
+Without `--backend` each of the three runs in a process of its own. With a GPU the same commands
+measure there, in wall time.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import harness  # noqa: E402
+
+BACKENDS = ("torch", "tensorflow", "jax")
+MODES = {"torch": ("eager",), "tensorflow": ("graph", "jit"), "jax": ("jit",)}
+
+# name: batch, input, output, channels, antialias, one grid for all, gradient to (images, grid)
+CASES = {
+    "inference, image 112->56x3": (64, 112, 56, 3, False, True, ""),
+    "inference, image 112->84x3": (64, 112, 84, 3, False, True, ""),
+    "inference, image 112->96x3": (64, 112, 96, 3, False, True, ""),
+    "inference, antialiased 112->28x3": (64, 112, 28, 3, True, True, ""),
+    "inference, features 56->28x64": (64, 56, 28, 64, False, True, ""),
+    "training, grid only 112->56x3": (64, 112, 56, 3, False, True, "grid"),
+    "training, both 112->56x3": (64, 112, 56, 3, False, True, "both"),
+    "inference, per-image grids 512->128x3": (8, 512, 128, 3, False, False, ""),
+    "training, per-image grids 512->128x3": (8, 512, 128, 3, False, False, "grid"),
+}
+BARS = {
+    "inference, image 112->56x3": (1.5, 2.0, 0.4),
+    "inference, antialiased 112->28x3": (4, 4, 2),
+    "inference, features 56->28x64": (1.3, 1.3, 0.12),
+    "training, grid only 112->56x3": (1.3, 1.6, 0.6),
+    "inference, per-image grids 512->128x3": (3.2, 2.6, 0.2),
+    "training, per-image grids 512->128x3": (2, 3, 0.7),
+}
+NOTES = """\
+Every ratio is to `keras.ops.image.resize(images, size, interpolation="bilinear")` of the same
+backend on the same images, channels-last, with `antialias=True` in the antialiased row and
+`antialias=False` in all others. Inference is one forward pass. Training is forward and backward
+over resize's forward and backward (to the images, the only gradient it has): "grid only" is what a
+sampler in front of a network pays, "both" is inside of one. Grids are random around the uniform one
+(0.7 pixels). Bars are in brackets.
+
+* The ratio is the median over the rounds of CPU time over the baseline's in the same round; the
+  quartiles are its spread. Lower is better; 1 costs as much as a resize.
+* jax: `jax.image.resize` is a dense matrix product. The small ratios there say as much about it as
+  about the sampler.
+* tensorflow: "graph" is `tf.function`, what Keras runs on a CPU; "jit" compiles all of it, resize
+  too, except the antialiased resize, which XLA cannot compile.
+* `FlowWarpDownsample` in training includes its penalties on the flow and their gradient, which cost
+  the same at any batch size; `ops.sample` is the sampling alone.
+* "four takes" is the kernel in plain `keras.ops`, given its coordinates: the definition that the
+  kernels are tested by, and what torch.export and torch.compile get.
+"""
+
+
+def sampling_calls(case, mode):
+    """The variants of one case: functions without arguments that compute and return tensors."""
+    import numpy as np
+    from keras import ops
+
+    import keras_resample as kr
+    from keras_resample.backend import reference
+
+    batch, height, size, channels, antialias, shared, wrt = CASES[case]
+    rng = np.random.default_rng(0)
+    images = rng.uniform(size=(batch, height, height, channels)).astype("float32")
+    grids = 1 if shared else batch
+    flow = rng.normal(0, 0.7, (grids, size, size, 2)).astype("float32")
+    grid = np.asarray(ops.convert_to_numpy(kr.ops.uniform_grid((size, size)))) + flow / height
+    pixels = np.clip(grid * height - 0.5, 0, height - 1).reshape(grids, -1, 1, 2).astype("float32")
+    if antialias:
+        cells = (height // size) ** 2
+        pixels = np.repeat(pixels, cells, axis=2)
+    images, grid, pixels = (
+        ops.convert_to_tensor(value, "float32") for value in (images, grid, pixels)
+    )
+    upstream = ops.convert_to_tensor(rng.normal(size=(batch, size, size, channels)), "float32")
+
+    def resize(images):
+        return ops.image.resize(
+            images, (size, size), "bilinear", antialias=antialias, data_format="channels_last"
+        )
+
+    def flow_warp():
+        layer = kr.layers.FlowWarpDownsample(
+            size=(size, size), antialias=antialias, data_format="channels_last"
+        )
+        layer.build(images.shape)
+        layer.set_flow(flow[0])
+        layer.trainable = bool(wrt)
+
+        def run(images, weights):
+            if not wrt:
+                return layer(images)
+            output, _, losses = layer.stateless_call([weights], [], images, return_losses=True)
+            return output, sum(losses)
+
+        upstreams = (upstream, ops.ones((), "float32"))
+        return call(run, (images, ops.convert_to_tensor(layer.weights[0])), upstreams)
+
+    def sample(images, grid):
+        return kr.ops.sample(images, grid, antialias=antialias, data_format="channels_last")
+
+    def four_takes(images, pixels):
+        output = reference.bilinear(images, pixels[..., 0], pixels[..., 1])
+        return ops.reshape(output, upstream.shape)
+
+    def call(function, given, upstream=upstream, gradient_to=(1,)):
+        if wrt:
+            gradient_to = (0, *gradient_to) if wrt == "both" else gradient_to
+            function = harness.with_gradient(function, upstream, gradient_to)
+        else:
+            function = harness.without_gradient(function)
+        compiled = harness.compiled(function, mode)
+        return lambda: compiled(*given)
+
+    calls = {"resize": call(resize, (images,), gradient_to=() if wrt == "both" else (0,))}
+    if shared:
+        calls["FlowWarpDownsample"] = flow_warp()
+    calls["ops.sample"] = call(sample, (images, grid))
+    calls["four takes"] = call(four_takes, (images, pixels))
+    return calls
+
+
+def end_to_end_calls(size, mode):
+    """An IResNet18 behind FlowWarp and behind a resize."""
+    import numpy as np
+    from keras import Input, Sequential, ops
+
+    import keras_resample as kr
+
+    images = np.random.default_rng(0).uniform(size=(16, 112, 112, 3))
+    images = ops.convert_to_tensor(images, "float32")
+    calls = {}
+    for cls in (kr.layers.UniformDownsample, kr.layers.FlowWarpDownsample):
+        sampler = cls(size=(size, size), data_format="channels_last", trainable=False)
+        encoder = kr.models.IResNet18(input_shape=(size, size, 3))
+        model = Sequential([Input((112, 112, 3)), sampler, encoder])
+        model.trainable = False
+        infer = harness.without_gradient(lambda x, model=model: model(x, training=False))
+        compiled = harness.compiled(infer, mode)
+        calls[cls.__name__] = lambda compiled=compiled: compiled(images)
+    return calls
+
+
+def run_one(backend, threads, rounds, end_to_end, cases):
+    """All measurements of one backend, in this process."""
+    os.environ["KERAS_BACKEND"] = backend
+    harness.use_threads(threads)
+    result = {"backend": backend, "modes": {}, "end_to_end": []}
+    for mode in MODES[backend]:
+        rows = []
+        for case in CASES:
+            uncompilable = (backend, mode) == ("tensorflow", "jit") and CASES[case][4]
+            if cases not in case or uncompilable:
+                continue
+            calls = sampling_calls(case, mode)
+            rows += [asdict(r) for r in harness.measure(case, calls, "resize", rounds)]
+            print(harness.table(harness.Row(**r) for r in rows[-len(calls) :]), file=sys.stderr)
+        result["modes"][mode] = rows
+    if end_to_end:
+        for size in (56, 84, 96):
+            calls = end_to_end_calls(size, MODES[backend][0])
+            rows = harness.measure(
+                f"IResNet18, 112->{size}, batch 16", calls, "UniformDownsample", 7, warm_up=2
+            )
+            result["end_to_end"] += [asdict(r) for r in rows]
+    result["machine"] = harness.machine()
+    return result
+
+
+def cell(case, variant, backend, rows):
+    """The ratio of a variant, with the bar behind it."""
+    ratios = [r["ratio"] for r in rows if r["case"] == case and r["variant"] == variant]
+    if not ratios:
+        return ""
+    bar = f" ({BARS[case][BACKENDS.index(backend)]})" if case in BARS else ""
+    return f"{ratios[0]:.2f}{bar}"
+
+
+def report(results):
+    """The Markdown page of the results."""
+    lines = ["# How fast the sampler is", "", f"`{harness.command_line()}`", ""]
+    lines += [f"* {r['backend']}: {r['machine']}" for r in results] + ["", NOTES]
+    lines += ["## Over resize, and the bar to reach", ""]
+    columns = [(r["backend"], mode) for r in results for mode in r["modes"]]
+    lines += ["| case | variant | " + " | ".join(f"{b} {m}" for b, m in columns) + " |"]
+    lines += ["|---" * (len(columns) + 2) + "|"]
+    for case in CASES:
+        for variant in ("FlowWarpDownsample", "ops.sample"):
+            cells = [
+                cell(case, variant, r["backend"], rows)
+                for r in results
+                for rows in r["modes"].values()
+            ]
+            if any(cells):
+                lines.append(f"| {case} | {variant} | " + " | ".join(cells) + " |")
+    for r in results:
+        for mode, rows in r["modes"].items():
+            lines += ["", f"## {r['backend']}, {mode}", ""]
+            lines.append(harness.table(harness.Row(**row) for row in rows))
+        if r["end_to_end"]:
+            lines += ["", f"## {r['backend']}, in front of a network", ""]
+            lines.append(harness.table(harness.Row(**row) for row in r["end_to_end"]))
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="timings per variant (default: 15)")
+    parser.add_argument("--cases", default="", help="only cases whose name contains this")
+    parser.add_argument("--end-to-end", action="store_true", help="an IResNet18 behind it as well")
+    parser.add_argument("--output", help="Markdown file to write (default: standard output)")
+    parser.add_argument("--json", help=argparse.SUPPRESS)  # how the parts come back
+    options = parser.parse_args()
+    if options.json:
+        chosen = (options.threads, options.rounds, options.end_to_end, options.cases)
+        Path(options.json).write_text(json.dumps(run_one(options.backend, *chosen)))
+        return
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        for backend in [options.backend] if options.backend else BACKENDS:
+            part = Path(folder, f"{backend}.json")
+            arguments = [*sys.argv[1:], "--backend", backend, "--json", str(part)]
+            subprocess.run([sys.executable, __file__, *arguments], check=True)
+            results.append(json.loads(part.read_text()))
+    page = report(results)
+    if options.output:
+        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(options.output).write_text(page)
+    else:
+        print(page)
+
+
+if __name__ == "__main__":
+    main()
