@@ -30,14 +30,16 @@ def compare(settings=None, report=print):
 
     Example:
 
-    >>> import tempfile
-    >>> import keras_resample as kr
     >>> from keras_resample.compare import Settings, compare
-    >>> settings = Settings(size=(16, 16), identities=6, images_per_identity=2, epochs=1,
-    ...                     out=tempfile.mkdtemp(), export=False)
-    >>> results = compare(settings, report=lambda line: None)
-    >>> [row["front_end"] for row in results["rows"]][:2]
-    ['uniform', 'uniform antialiased']
+    >>> settings = Settings(factor=0.5, seeds=(0, 1, 2), out="runs/half")
+    >>> settings.command()
+    'python -m keras_resample compare --factor 0.5 --out runs/half --seeds 0 1 2'
+
+    `compare(settings)` does the same as that command.
+
+    Reference:
+        Zhao et al., "Beyond Predictive Resampling: Learning Input-Agnostic Downsampling for Aligned
+        Vision Recognition", AAAI 2026: its protocol for palmprints.
     """
     from keras_resample.compare.run import run
 

@@ -17,7 +17,7 @@ def describe():
     return {
         "processor": _processor(),
         "cores": _cores(),
-        "devices": keras.distribution.list_devices(),
+        "device": str(keras.ops.zeros(1).device),
         "system": platform.platform(),
         "python": platform.python_version(),
         "backend": backend,

@@ -172,8 +172,8 @@ def markdown(results):
             f"decay, {settings['epochs']} epochs, batches of {settings['batch_size']}; the same "
             "seeds and order of images for every front end, no augmentation.",
             f"* Seeds: {', '.join(map(str, settings['seeds']))}",
-            f"* Machine: {machine['processor']}, {machine['cores']} cores, devices "
-            f"{', '.join(machine['devices'])}, {machine['system']}",
+            f"* Machine: {machine['processor']}, {machine['cores']} cores, device "
+            f"{machine['device']}, {machine['system']}",
             f"* Backend {machine['backend']}; {versions}; Python {machine['python']}",
             f"* Date: {machine['date']}",
             "",

@@ -2,10 +2,11 @@
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 
-from keras_resample import datasets
+from keras_resample import datasets, models
 from keras_resample.compare import front_ends, speed
 
 TINY = {"depths": (1,), "filters": (4,), "embedding_dim": 8}
@@ -25,6 +26,13 @@ def digits_file(tmp_path_factory):
 def tiny(monkeypatch):
     """Makes the small encoder tiny and the measurement of speed short."""
     shorten(monkeypatch)
+
+
+def without_graphs(monkeypatch):
+    """Spares TensorFlow the tracing, which takes longer than these few steps."""
+    if keras.backend.backend() == "tensorflow":
+        compile_ = functools.partialmethod(models.Recognizer.compile, run_eagerly=True)
+        monkeypatch.setattr(models.Recognizer, "compile", compile_)
 
 
 def shorten(monkeypatch):

@@ -12,7 +12,7 @@ from keras_resample.compare import data as data_module
 from keras_resample.compare.progress import Progress
 from keras_resample.compare.results import Store, checkpoints
 from keras_resample.compare.settings import SettingError
-from tests.compare.conftest import shorten
+from tests.compare.conftest import shorten, without_graphs
 
 NAMES = ["uniform", "uniform antialiased", "FlowWarp", "FlowWarp antialiased", "full resolution"]
 FIGURES = ["figures/grid.png", "figures/jacobian.png", "figures/warped.png", "figures/roc.png"]
@@ -30,6 +30,7 @@ def whole(digits_file, tmp_path_factory):
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
+        without_graphs(patch)
         wanted = settings(digits_file, out, export=keras.backend.backend() == "tensorflow")
         stop_at(patch, "FlowWarp, seed 0", 1.5)
         with pytest.raises(KeyboardInterrupt):
@@ -38,6 +39,7 @@ def whole(digits_file, tmp_path_factory):
         saved = [path.name for path in checkpoints(out / "runs" / "flowwarp-seed0")]
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
+        without_graphs(patch)
         results = compare(wanted, lines.append)
     return {"out": out, "results": results, "lines": lines, "stopped": stopped, "saved": saved}
 
