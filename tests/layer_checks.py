@@ -183,9 +183,9 @@ class LayerChecks:
             found = self.gradients_of(layer, floats, numerics.gradients)
             assert all(np.all(np.isfinite(g)) for g in found), f"{policy}: gradient not finite"
 
-    def gradients_of(self, layer, floats, method, **options):
+    def gradients_of(self, layer, floats, method, variables=None, **options):
         """`method(fn, *float inputs, *trainable weights)` for the projected output `fn`."""
-        variables = layer.trainable_variables
+        variables = layer.trainable_variables if variables is None else variables
 
         def fn(*tensors):
             inputs = {**self.inputs, **dict(zip(floats, tensors, strict=False))}
@@ -201,9 +201,10 @@ class LayerChecks:
         """Gradients to every float input and every trainable weight equal finite differences."""
         layer = self.make()
         floats = [key for key in self.inputs if is_float(self.inputs[key])]
-        names = floats + [v.path for v in layer.trainable_variables]
+        variables = [v for v in layer.trainable_variables if v.name not in self.own_gradient]
+        names = floats + [v.path for v in variables]
         found = self.gradients_of(
-            layer, floats, numerics.check_gradients, names=names, **self.gradient
+            layer, floats, numerics.check_gradients, variables, names=names, **self.gradient
         )
         for name, gradient in zip(names, found, strict=True):
             assert np.all(np.isfinite(gradient)), f"the gradient to {name} is not finite"

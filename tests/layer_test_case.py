@@ -43,6 +43,8 @@ class LayerTestCase(LayerChecks):
         tolerance: Allowed error, absolute below 1 and relative to the largest value above.
         half_tolerance: Allowed error under half precision, relative to the range of the output.
         gradient: Options of `numerics.check_gradients`: entries, step, tolerance, seed.
+        own_gradient: Dict from the name of a weight, whose gradient is by design not the
+            derivative, to the reason. Its gradient is still compared across backends.
         name: Name of the exchange file, by default made from the name of the running test.
         skip: Dict from the name of a check to the reason why it does not apply.
         only: Names of the checks to run, for a variant of a layer checked in full elsewhere.
@@ -60,6 +62,7 @@ class LayerTestCase(LayerChecks):
         tolerance=1e-5,
         half_tolerance=1e-2,
         gradient=None,
+        own_gradient=None,
         name=None,
         skip=None,
         only=None,
@@ -75,14 +78,18 @@ class LayerTestCase(LayerChecks):
         self.tolerance = tolerance
         self.half_tolerance = half_tolerance
         self.gradient = gradient or {}
+        self.own_gradient = own_gradient or {}
         self.name = name or re.sub(r"[^A-Za-z0-9.]+", "-", _running_test()).strip("-")
         self.skip = skip or {}
         self.only = only
         unknown = {*self.skip, *(only or ())} - set(self.names())
         if unknown:
             raise ValueError(f"No such check: {sorted(unknown)}. The checks: {self.names()}")
-        if any(not str(reason).strip() for reason in self.skip.values()):
-            raise ValueError(f"Every skipped check needs a reason. Received: skip={self.skip}")
+        if any(not str(why).strip() for why in [*self.skip.values(), *self.own_gradient.values()]):
+            raise ValueError(
+                "Every exception needs a reason. "
+                f"Received: skip={self.skip}, own_gradient={self.own_gradient}"
+            )
 
     @classmethod
     def names(cls):
