@@ -1,0 +1,130 @@
+"""An export appears completely or not at all, and says which argument is wrong."""
+
+import pathlib
+import resource
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resample as kr
+from tests.export.small_models import NATIVE, load, pooled
+
+pytest.importorskip("tensorflow")
+
+
+@NATIVE
+def test_overwrite_replaces_a_saved_model(tmp_path):
+    path = tmp_path / "1"
+    path.mkdir()  # An empty folder is no obstacle.
+    kr.export.saved_model(pooled((6, 6)), path, output_name="old", endpoints="serving_default")
+    with pytest.raises(ValueError, match="overwrite=True"):
+        kr.export.saved_model(pooled((6, 6)), path)
+    kr.export.saved_model(pooled((6, 6)), path, output_name="new", overwrite=True)
+    assert list(load(path).signatures["serving_default"].structured_outputs) == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+
+
+def test_overwrite_spares_other_folders(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="other files"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_export_loses_nothing(tmp_path, monkeypatch, exception):
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("the earlier result")
+
+    def interrupted(model, folder, *arguments):
+        (pathlib.Path(folder) / "saved_model.pb").write_text("half a ")
+        raise exception
+
+    module = sys.modules["keras_resample.export.saved_model"]
+    monkeypatch.setattr(module, "write_saved_model", interrupted)
+    monkeypatch.setattr(module, "write_through_tensorflow", interrupted)
+    with pytest.raises(exception):
+        kr.export.saved_model(pooled((6, 6)), path, overwrite=True)
+    assert (path / "saved_model.pb").read_text() == "the earlier result"
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+
+
+@NATIVE
+def test_a_full_disk_is_named(tmp_path):
+    """No file may become longer than 100 bytes: what a full disk does, without filling one."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"could not be written.*Received: path='.*1'"):
+            kr.export.saved_model(pooled((6, 6)), tmp_path / "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"Received: path='.*file/face/1'"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path / "file" / "face" / "1")
+
+
+def test_without_tensorflow(tmp_path, monkeypatch):
+    module = sys.modules["keras_resample.export.tensorflow_process"]
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"keras-resample\[serving\]"):
+        kr.export.saved_model(pooled((6, 6)), tmp_path / "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": ""}, "`path` must be a folder"),
+        ({"path": 3}, "`path` must be a folder"),
+        ({"path": "gs://bucket/face/1"}, "`path` must be a folder of this machine"),
+        ({"path": __file__}, "it is a file"),
+        ({"output_name": "my output"}, "`output_name`"),
+        ({"output_name": None}, "`output_name`"),
+        ({"image_size": (6, 7)}, "`image_size`"),
+        ({"image_size": 6}, "`image_size`"),
+        ({"scale": float("nan")}, "`scale`"),
+        ({"offset": "0"}, "`offset`"),
+        ({"endpoints": "serve_jpeg"}, "`endpoints`"),
+        ({"endpoints": ("serving_default", "serve_png")}, "`endpoints`"),
+        ({"data_format": "NHWC"}, "`data_format`"),
+        ({"data_format": "channels_first"}, "channels"),
+        ({"bridge": "yes"}, "`bridge`"),
+        ({"model": pooled()}, "`image_size`"),
+        ({"model": pooled((6, 6), 5)}, "channels"),
+        ({"model": pooled((6, 6), dtype="uint8")}, "scale=1"),
+        ({"model": keras.Sequential([keras.layers.Dense(2)])}, "must be built"),
+    ],
+)
+def test_bad_arguments(tmp_path, arguments, message):
+    arguments = {"model": pooled((6, 6)), "path": tmp_path / "1", **arguments}
+    with pytest.raises(ValueError, match=f"(?s){message}.*Received: "):
+        kr.export.saved_model(**arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_that_cannot_be_served(tmp_path):
+    with pytest.raises(TypeError, match="`model` must be a Keras model"):
+        kr.export.saved_model(keras.layers.Dense(2), tmp_path / "1")
+    inputs = keras.Input((6, 6, 3))
+    with pytest.raises(ValueError, match="one output"):
+        kr.export.saved_model(keras.Model(inputs, [inputs, inputs]), tmp_path / "1")
+    with pytest.raises(ValueError, match="one input"):
+        kr.export.saved_model(keras.Model([inputs, keras.Input((2,))], inputs), tmp_path / "1")
+
+
+def test_a_subclassed_model_has_the_shape_it_was_called_with():
+    class Subclassed(keras.Model):
+        def call(self, images):
+            return images
+
+    model = Subclassed()
+    model(np.zeros((2, 5, 6, 3), "float32"))
+    module = sys.modules["keras_resample.export.saved_model"]
+    assert module.input_signature(model) == ((None, 5, 6, 3), "float32")
