@@ -197,8 +197,9 @@ def machine():
         pass
     device = "GPU" if on_gpu() else "CPU"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
-        f"{processor}, {cores} of {os.cpu_count()} cores used, computed on the {device}; "
+        f"{processor}, {cores} of {os.cpu_count()} cores used{load}, computed on the {device}; "
         f"Python {platform.python_version()}, keras {keras.__version__}, {module} {version}"
     )
 

@@ -44,6 +44,9 @@ BARS = {
     "inference, per-image grids 512->128x3": (3.2, 2.6, 0.2),
     "training, per-image grids 512->128x3": (2, 3, 0.7),
 }
+NO_GPU = """\
+No GPU was at hand: nothing here says how the sampler does on one. A load average above the number
+of cores means that other work shared them."""
 NOTES = """\
 Every ratio is to `keras.ops.image.resize(images, size, interpolation="bilinear")` of the same
 backend on the same images, channels-last, with `antialias=True` in the antialiased row and
@@ -193,7 +196,10 @@ def cell(case, variant, backend, rows):
 def report(results):
     """The Markdown page of the results."""
     lines = ["# How fast the sampler is", "", f"`{harness.command_line()}`", ""]
-    lines += [f"* {r['backend']}: {r['machine']}" for r in results] + ["", NOTES]
+    lines += [f"* {r['backend']}: {r['machine']}" for r in results] + [""]
+    if all("on the CPU" in r["machine"] for r in results):
+        lines += [NO_GPU, ""]
+    lines.append(NOTES)
     lines += ["## Over resize, and the bar to reach", ""]
     columns = [(r["backend"], mode) for r in results for mode in r["modes"]]
     lines += ["| case | variant | " + " | ".join(f"{b} {m}" for b, m in columns) + " |"]
