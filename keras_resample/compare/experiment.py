@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from keras_resample import metrics, ops
+from keras_resample import callbacks, metrics
 from keras_resample.compare import front_ends
 from keras_resample.compare.flops import gflops
 from keras_resample.compare.progress import ProgressCallback
@@ -39,6 +39,9 @@ def train(front_end, seed, settings, data, store, progress):
     steps = len(data.train) * settings.epochs
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     recognizer.compile(optimizer=keras.optimizers.Adam(schedule))
+    # A checkpoint needs the optimizer's variables; inside the first step they take longer to make.
+    recognizer.build((None, *data.image_shape))
+    recognizer.optimizer.build(recognizer.trainable_variables)
 
     saver = _Checkpoint(folder)
     epochs_done = saver.restore(recognizer)
@@ -51,7 +54,11 @@ def train(front_end, seed, settings, data, store, progress):
         # The dataset's own order is a function of seed and epoch, so all front ends share it.
         shuffle=False,
         verbose=0,
-        callbacks=[ProgressCallback(progress, run_name(front_end, seed)), saver],
+        callbacks=[
+            *([callbacks.JacobianLogger()] if front_end in front_ends.LEARNED else []),
+            ProgressCallback(progress, run_name(front_end, seed)),
+            saver,
+        ],
     )
 
     embeddings = recognizer.encoder.predict(data.test_images, batch_size=TEST_BATCH, verbose=0)
@@ -64,7 +71,9 @@ def train(front_end, seed, settings, data, store, progress):
         "parameters": recognizer.encoder.count_params(),
         "encoder_input": _encoder_input(recognizer.encoder, data.image_shape),
         **verification(embeddings, data.test_labels),
-        **_flow_numbers(recognizer.encoder),
+        # Of the last epoch, and only where a grid is learned.
+        "folded_cells": saver.history[-1].get("folded_cells"),
+        "jacobian_min": saver.history[-1].get("jacobian_min"),
         "history": saver.history,
     }
     store.finish(folder_name(front_end, seed), record, {"embeddings": embeddings.astype("float32")})
@@ -100,21 +109,6 @@ def _encoder_input(encoder, image_shape):
     return list((height, width) if sampler is None else sampler.target_size(height, width))
 
 
-def _flow_numbers(encoder):
-    """Folds and Jacobian of a learned grid; `None` where nothing is learned."""
-    sampler = front_ends.sampler(encoder)
-    if not hasattr(sampler, "jacobian"):
-        return {"folded_cells": None, "jacobian_min": None, "jacobian_max": None}
-    jacobian = keras.ops.convert_to_numpy(sampler.jacobian())
-    corners = ops.corner_jacobians(sampler.grid(np.zeros((1, *encoder.input_shape[1:]), "float32")))
-    folded = (keras.ops.convert_to_numpy(corners) <= 0).any(axis=-1)
-    return {
-        "folded_cells": int(folded.sum()),
-        "jacobian_min": float(jacobian.min()),
-        "jacobian_max": float(jacobian.max()),
-    }
-
-
 class _Checkpoint(keras.callbacks.Callback):
     """After each epoch the weights, the optimizer's state and the logs, each in one rename."""
 
@@ -128,9 +122,6 @@ class _Checkpoint(keras.callbacks.Callback):
         found = checkpoints(self.folder)
         if not found:
             return 0
-        # Created before loading, or the optimizer's state would have nowhere to go.
-        recognizer.build((None, *recognizer.encoder.input_shape[1:]))
-        recognizer.optimizer.build(recognizer.trainable_variables)
         recognizer.load_weights(found[-1])
         epochs = int(found[-1].name.split("_")[1].split(".")[0])
         history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))

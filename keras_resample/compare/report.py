@@ -33,7 +33,6 @@ def rows(runs, speed):
                 "parameters": own[0]["parameters"],
                 "folded_cells": _worst(max, [run["folded_cells"] for run in own]),
                 "jacobian_min": _worst(min, [run["jacobian_min"] for run in own]),
-                "jacobian_max": _worst(max, [run["jacobian_max"] for run in own]),
                 "training_seconds": mean_std(
                     [sum(epoch["seconds"] for epoch in run["history"]) for run in own]
                 ),
@@ -101,7 +100,7 @@ def table_lines(results):
                 _rounded(speed["front_end"]),
                 _rounded(speed["encoder"]),
                 f"{row['gflops']:.3g}",
-                "-" if row["folded_cells"] is None else str(row["folded_cells"]),
+                "-" if row["folded_cells"] is None else f"{row['folded_cells']:.0f}",
                 "-" if row["jacobian_min"] is None else f"{row['jacobian_min']:.2f}",
             ]
         )

@@ -46,7 +46,7 @@ def start(settings, arguments):
     running = keras.backend.backend()
     backend = settings.backend or running
     # TensorFlow sets the variable to 1 when it is imported, and does not read it again.
-    noisy = backend == "tensorflow" and os.environ.get(LOG_LEVEL) not in QUIET
+    noisy = "tensorflow" in sys.modules and os.environ.get(LOG_LEVEL) not in QUIET
     if backend != running or noisy:
         environment = {**os.environ, "KERAS_BACKEND": backend, LOG_LEVEL: FATAL}
         sys.stdout.flush()
