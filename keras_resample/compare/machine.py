@@ -17,8 +17,9 @@ def describe():
     return {
         "processor": _processor(),
         "cores": _cores(),
-        "device": str(keras.ops.zeros(1).device),
-        "system": platform.platform(),
+        # TensorFlow puts the address of a cluster in front.
+        "device": str(keras.ops.zeros(1).device).rsplit("device:", 1)[-1],
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "backend": backend,
         "versions": {

@@ -4,6 +4,7 @@ import statistics
 
 from keras_resample.compare.front_ends import FRONT_ENDS, FULL
 
+TELLING_PAIRS = 10
 # The learned grid against the baseline that has the same filter.
 PAIRS = (("FlowWarp", "uniform"), ("FlowWarp antialiased", "uniform antialiased"))
 
@@ -74,6 +75,12 @@ def best(table):
     return min(small, key=lambda row: row["eer"]["mean"])["front_end"] if small else None
 
 
+def telling_far(impostors, fars):
+    """The smallest of the rates that rests on ten impostor pairs; `None` if none does."""
+    telling = [far for far in fars if float(far) * impostors >= TELLING_PAIRS]
+    return telling[-1] if telling else None
+
+
 def table_lines(results):
     """The table as aligned text, which is Markdown too."""
     fars = _shown_fars(results["rows"])
@@ -132,8 +139,8 @@ def remarks(results):
         f"A false accept rate below {1 / max(impostors, 1):.1e} is not measurable (n/m) with "
         f"{impostors:,} impostor pairs; near that limit a rate rests on a few pairs."
     ]
+    far = telling_far(impostors, results["gains"][next(iter(results["gains"]))]["tar"])
     for pair, gain in results["gains"].items():
-        far = _gain_far(gain)
         at = f", TAR@{far} {_signed(gain['tar'][far])}" if far else ""
         sentences.append(f"{pair}: EER {_signed(gain['eer'])}{at} percentage points.")
     if results["best"]:
@@ -185,12 +192,6 @@ def _shown_fars(table):
     fars = list(table[0]["tar"])
     measured = [far for far in fars if any(row["tar"][far]["mean"] is not None for row in table)]
     return fars[: max(4, len(measured))]
-
-
-def _gain_far(gain):
-    """1e-2, or the largest rate that could be measured."""
-    measured = [far for far, value in gain["tar"].items() if value["mean"] is not None]
-    return "1e-2" if "1e-2" in measured else (measured[0] if measured else None)
 
 
 def _difference(a, b):

@@ -81,17 +81,17 @@ def _runs(settings, store, data, earlier, say):
             experiment.train(*key, settings, data, store, progress)
             keras.backend.clear_session()
             stored[key] = store.run(experiment.folder_name(*key))
-            progress.line(f"[{number}/{len(keys)}] {_summary(stored[key])}")
+            progress.line(f"[{number}/{len(keys)}] {_summary(stored[key], data)}")
     return list(stored.values())
 
 
-def _summary(record):
+def _summary(record, data):
     name = experiment.run_name(record["front_end"], record["seed"])
     seconds = sum(epoch["seconds"] for epoch in record["history"])
     if record["eer"] is None:
         return f"{name}: training diverged, its embeddings are not finite ({seconds:.0f} s)"
-    tar = record["tar"]["1e-2"]
-    at = "" if tar is None else f", TAR {100 * tar:.1f} % at FAR 1e-2"
+    far = report.telling_far(data.impostor_pairs, record["tar"])
+    at = f", TAR {100 * record['tar'][far]:.1f} % at FAR {far}" if far else ""
     return f"{name}: EER {100 * record['eer']:.2f} %{at} ({seconds:.0f} s)"
 
 

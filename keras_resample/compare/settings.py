@@ -15,9 +15,9 @@ BACKENDS = ("tensorflow", "jax", "torch")
 ENCODERS = ("small", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "iresnet200")
 PROTOCOLS = ("half-identities",)
 DEFAULT_SIZE = (64, 64)
-DEFAULT_IDENTITIES = 100
-DEFAULT_IMAGES_PER_IDENTITY = 10
-DEFAULT_EPOCHS = 20
+DEFAULT_IDENTITIES = 160
+DEFAULT_IMAGES_PER_IDENTITY = 8
+DEFAULT_EPOCHS = 15
 
 # Settings that leave the numbers of a (front end, seed) as they are; a run may be continued with
 # other ones.
@@ -82,7 +82,7 @@ class Settings:
     batch_size: int = 32
     learning_rate: float = 1e-3
     scale: float = 32.0
-    margin: float = 0.3
+    margin: float = 0.5
     identities: int | None = None
     images_per_identity: int | None = None
     skip_unreadable: bool = False
