@@ -62,11 +62,12 @@ class ShortRows(torch.autograd.Function):
 
 
 def bilinear(images, x, y, weights=None):
-    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces.
+    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces, and for
+    an empty batch, which `embedding_bag` refuses.
 
     There is no second derivative here: `embedding_bag` has none, and says so.
     """
-    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting() or images.shape[0] == 0:
         return reference.bilinear(images, x, y, weights)
     dtype = torch.promote_types(images.dtype, torch.float32)
     images, x, y = images.to(dtype), x.to(dtype), y.to(dtype)

@@ -10,6 +10,8 @@ jitter, SGD into folds. So the gradient is conditioned, the function is not:
 * bounded, as a clipped gradient is, so that one step moves a cell by a fraction of a cell.
 """
 
+import functools
+
 import numpy as np
 from keras import ops
 
@@ -23,6 +25,7 @@ RESPONSE_PER_CELL = 0.02
 GRADIENT_BOUND = 0.002
 
 
+@functools.cache
 def sobolev_matrix(count, length=SOBOLEV_LENGTH):
     """`(1 + length^2 L)^-1` on `count` nodes, L = [-1 2 -1] with free ends; float32, rows sum to 1."""
     laplacian = 2.0 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1)

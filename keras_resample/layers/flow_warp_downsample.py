@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_resample.layers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.grid_sampler import GridSampler
-from keras_resample.ops.grids import uniform_grid
+from keras_resample.ops.grids import grid_from_displacement, resize_field
 from keras_resample.ops.jacobian import (
     check_reduction,
     fold_penalty,
@@ -23,7 +23,7 @@ class FlowWarpDownsample(GridSampler):
     Implements Eq. 1 of "Beyond Predictive Resampling": `out(u) = images(u / s + flow(u))`, read
     bilinearly with half-pixel centres, so that the zero flow it starts from is exactly a resize. The flow
     is one trainable weight for all images: it costs no more than a resize and keeps aligned images
-    aligned. Its penalties (Eqs. 3-5) are added to the training loss by `add_loss`:
+    aligned. Its penalties (Eqs. 3-5) are added to the loss by `add_loss` in training:
 
     `smooth_weight * (|grad f|^2 + |laplacian f|^2) + diffeo_weight * max(0, -J) + shrink_weight * J`
 
@@ -53,6 +53,7 @@ class FlowWarpDownsample(GridSampler):
     Call arguments:
         images: `(batch, h, w, channels)` or `(batch, channels, h, w)`, any dtype.
         return_grid: whether to return `(images', grid)`.
+        training: whether to add the penalties to the loss.
 
     Input shape:
         4D: `(batch, h, w, channels)` or `(batch, channels, h, w)`.
@@ -86,9 +87,9 @@ class FlowWarpDownsample(GridSampler):
         size=None,
         flow="learned",
         antialias=False,
-        smooth_weight=0.01,
+        smooth_weight=0.1,
         diffeo_weight=10.0,
-        shrink_weight=0.0,
+        shrink_weight=0.05,
         corner_penalty=True,
         reduction="mean",
         flow_initializer="zeros",
@@ -166,11 +167,13 @@ class FlowWarpDownsample(GridSampler):
             )
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
-            raise ValueError(f"`array` must be finite. Received: array with {bad} NaN or infinities")
+            raise ValueError(
+                f"`array` must be finite. Received: array with {bad} NaN or infinities"
+            )
         self._flow.assign(values.astype("float32") / ops.convert_to_numpy(self._unit()))
 
     def grid(self, images):
-        return self._grid_and_displacement(images)[0]
+        return grid_from_displacement(self._displacement(images))
 
     def jacobian(self, images=None):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
@@ -182,14 +185,22 @@ class FlowWarpDownsample(GridSampler):
             float32 `(h', w')` of a learned flow, `(batch, h', w')` of a predicted one.
         """
         if self.flow_layer is not None and images is None:
-            raise ValueError("A predicted flow needs images: `jacobian(images)`. Received: images=None")
+            raise ValueError(
+                "A predicted flow needs images: `jacobian(images)`. Received: images=None"
+            )
         determinants = jacobian_determinant(self.grid(images))
         return determinants if self.flow_layer is not None else determinants[0]
 
-    def call(self, images, return_grid=False):
-        grid, displacement, loss_probe = self._grid_and_displacement(images)
-        if self.trainable:
+    def call(self, images, return_grid=False, training=None):
+        if training and self.trainable:
+            weights, loss_probe = None, 0.0
+            if self.flow_layer is None:
+                weights, loss_probe = with_conditioned_gradient(ops.convert_to_tensor(self._flow))
+            displacement = self._displacement(images, weights)
+            grid = grid_from_displacement(displacement)
             self.add_loss(self._penalty(grid, displacement) + loss_probe)
+        else:
+            grid = self.grid(images)
         outputs = self.sample(images, grid)
         return (outputs, grid) if return_grid else outputs
 
@@ -217,31 +228,23 @@ class FlowWarpDownsample(GridSampler):
             config = {**config, "flow": flow}
         return cls(**config)
 
-    def _grid_and_displacement(self, images):
-        """Grid, displacement in cells of the output, and the zero that measures the loss scale."""
+    def _displacement(self, images, weights=None):
+        """Displacement in cells of the output, `(batch or 1, h', w', 2)`."""
         if self.flow_layer is not None:
-            size = self.target_size(*self._image_size(images.shape))
-            displacement, probe = self._predicted_displacement(images, size), 0.0
-        else:
-            size = tuple(self._flow.shape[:2])
-            weights, probe = with_conditioned_gradient(ops.convert_to_tensor(self._flow))
-            displacement = weights[None] * FLOW_UNIT
-        cells = ops.convert_to_tensor([float(size[1]), float(size[0])], dtype="float32")
-        return uniform_grid(size) + displacement / cells, displacement, probe
+            return self._predicted_displacement(images)
+        weights = ops.convert_to_tensor(self._flow) if weights is None else weights
+        return weights[None] * FLOW_UNIT
 
-    def _predicted_displacement(self, images, size):
+    def _predicted_displacement(self, images):
+        height, width = self._image_size(ops.shape(images))
         flow = ops.cast(self.flow_layer(images), "float32")
-        shape = ops.shape(images)
-        axes = (2, 3) if self.data_format == "channels_first" else (1, 2)
         if self.data_format == "channels_first":
             flow = ops.transpose(flow, (0, 2, 3, 1))
-        if tuple(flow.shape[1:3]) != size:
-            flow = ops.image.resize(
-                flow, size, interpolation="bilinear", antialias=False, data_format="channels_last"
-            )
-        image_size = ops.cast(ops.stack([shape[axes[1]], shape[axes[0]]]), "float32")
-        cells = ops.convert_to_tensor([float(size[1]), float(size[0])], dtype="float32")
-        return flow * (cells / image_size)
+        rows, cols = self.target_size(*self._image_size(images.shape))
+        if tuple(flow.shape[1:3]) != (rows, cols):
+            flow = resize_field(flow, rows, cols)
+        cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
+        return flow * ops.stack(cells_per_pixel)
 
     def _penalty(self, grid, displacement):
         total = ops.zeros(())
@@ -270,7 +273,9 @@ class FlowWarpDownsample(GridSampler):
 
     def _check_learned(self, name):
         if self.flow_layer is not None:
-            raise ValueError(f"`{name}` belongs to a learned flow. Received: flow={self.flow_layer!r}")
+            raise ValueError(
+                f"`{name}` belongs to a learned flow. Received: flow={self.flow_layer!r}"
+            )
         if not self.built:
             raise ValueError(f"Build the layer before `{name}`. Received: an unbuilt {self.name!r}")
 

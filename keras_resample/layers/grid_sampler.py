@@ -139,7 +139,7 @@ class GridSampler(keras.layers.Layer):
             return (input_shape[0], input_shape[1], height, width)
         return (input_shape[0], height, width, input_shape[3])
 
-    def compute_output_spec(self, images, return_grid=False):
+    def compute_output_spec(self, images, return_grid=False, **kwargs):
         dtype = images.dtype if self.interpolation == "nearest" else self.compute_dtype
         shape = self.compute_output_shape(images.shape)
         outputs = keras.KerasTensor(shape, dtype=dtype)

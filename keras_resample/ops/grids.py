@@ -1,5 +1,7 @@
 """Sampling grids: where each output pixel looks, in relative (x, y) coordinates of the input."""
 
+import functools
+
 import numpy as np
 from keras import ops
 
@@ -13,8 +15,16 @@ def pixel_centers(size):
 
 def uniform_grid_of(height, width):
     """`uniform_grid` for sizes that may be tensors."""
+    if isinstance(height, int) and isinstance(width, int):
+        return ops.convert_to_tensor(_static_uniform_grid(height, width))
     x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
     return ops.stack([x, y], axis=-1)[None]
+
+
+@functools.lru_cache(maxsize=64)
+def _static_uniform_grid(height, width):
+    rows, cols = ((np.arange(n) + 0.5) / n for n in (height, width))
+    return np.stack(np.meshgrid(cols, rows), axis=-1)[None].astype("float32")
 
 
 def uniform_grid(size):
@@ -165,14 +175,34 @@ def resize_grid(grid, size):
 def resize_grid_to(grid, height, width):
     """`resize_grid` for sizes that may be tensors."""
     displacement = grid - uniform_grid_like(grid)
-    resized = ops.image.resize(
-        displacement,
-        (height, width),
-        interpolation="bilinear",
-        antialias=False,
-        data_format="channels_last",
-    )
-    return resized + uniform_grid_of(height, width)
+    return resize_field(displacement, height, width) + uniform_grid_of(height, width)
+
+
+def resize_field(field, height, width):
+    """Bilinear resize of a field (batch, h', w', 2), to sizes that may be tensors."""
+    return _resize_axis(_resize_axis(field, height, axis=1), width, axis=2)
+
+
+def grid_from_displacement(displacement):
+    """Grid displaced from the uniform one by (batch, h', w', 2) cells of the grid."""
+    _, rows, cols, _ = ops.shape(displacement)
+    cells = ops.cast(ops.stack([cols, rows]), "float32")
+    return uniform_grid_like(displacement) + displacement / cells
+
+
+def _resize_axis(values, count, axis):
+    """Bilinear resize of one axis (1 or 2), half-pixel centres, the border continued.
+
+    `keras.ops.image.resize` takes no size that is a tensor, and on JAX one NaN would fill its result.
+    """
+    size = ops.shape(values)[axis]
+    position = pixel_centers(count) * ops.cast(size, "float32") - 0.5
+    low = ops.floor(position)
+    weight = ops.reshape(position - low, (-1, 1) if axis == 2 else (-1, 1, 1))
+    low = ops.cast(low, "int32")
+    before = ops.take(values, ops.clip(low, 0, size - 1), axis=axis)
+    after = ops.take(values, ops.clip(low + 1, 0, size - 1), axis=axis)
+    return before * (1.0 - weight) + after * weight
 
 
 def uniform_grid_like(grid):
@@ -199,7 +229,6 @@ def check_pairs(values, name, ranks):
     if len(values.shape) not in ranks or values.shape[-1] != 2:
         shapes = " or ".join({3: "(h', w', 2)", 4: "(batch, h', w', 2)"}[r] for r in ranks)
         raise ValueError(
-            f"`{name}` must have shape {shapes}. "
-            f"Received: {name} of shape {tuple(values.shape)}"
+            f"`{name}` must have shape {shapes}. Received: {name} of shape {tuple(values.shape)}"
         )
     return values

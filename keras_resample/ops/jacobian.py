@@ -1,6 +1,5 @@
 """Jacobians of sampling grids and the penalties that keep a grid sane."""
 
-import numpy as np
 from keras import ops
 
 from keras_resample.ops.grids import check_pairs, uniform_grid_like
@@ -15,11 +14,11 @@ def cell_displacement(grid):
 
 
 def forward_difference(values, axis):
-    """Forward differences along `axis`, the last one repeated; zero on an axis of length 1."""
+    """Forward differences along axis 1 or 2, the last one repeated; zero on an axis of length 1."""
     if values.shape[axis] == 1:
         return ops.zeros_like(values)
     steps = ops.diff(values, axis=axis)
-    last = ops.take(steps, np.array([steps.shape[axis] - 1]), axis=axis)
+    last = steps[:, -1:] if axis == 1 else steps[:, :, -1:]
     return ops.concatenate([steps, last], axis=axis)
 
 
@@ -162,15 +161,14 @@ def smoothness_penalty(flow, reduction="mean"):
     flow = check_pairs(flow, "flow", ranks=(3, 4))
     if len(flow.shape) == 3:
         flow = flow[None]
-    terms = [ops.diff(flow, axis=1), ops.diff(flow, axis=2)]
-    if flow.shape[1] > 2 and flow.shape[2] > 2:
-        inner = flow[:, 1:-1, 1:-1]
-        vertical = flow[:, 2:, 1:-1] + flow[:, :-2, 1:-1]
-        horizontal = flow[:, 1:-1, 2:] + flow[:, 1:-1, :-2]
-        terms.append(vertical + horizontal - 4.0 * inner)
+    vertical = flow[:, 2:, 1:-1] + flow[:, :-2, 1:-1]
+    horizontal = flow[:, 1:-1, 2:] + flow[:, 1:-1, :-2]
+    laplacian = vertical + horizontal - 4.0 * flow[:, 1:-1, 1:-1]
+    terms = [ops.diff(flow, axis=1), ops.diff(flow, axis=2), laplacian]
     total = ops.mean(sum(ops.sum(ops.square(term), axis=(1, 2, 3)) for term in terms))
     if check_reduction(reduction) == "mean":
-        total = total / float(flow.shape[1] * flow.shape[2])
+        _, rows, cols, _ = ops.shape(flow)
+        total = total / ops.cast(rows * cols, "float32")
     return total
 
 

@@ -68,9 +68,18 @@ def sample(
     """
     check_sampling(interpolation, fill_mode, fill_value, antialias)
     data_format = check_data_format(data_format)
+    for name, value in (("images", images), ("grid", grid)):
+        if keras_backend.is_keras_tensor(value):
+            raise ValueError(
+                f"`{name}` must be a tensor; in a functional model sample by a layer, such as "
+                f"`keras_resample.layers.GridSampler`. Received: {name}={value}"
+            )
     images = ops.convert_to_tensor(images)
     grid = check_pairs(grid, "grid", ranks=(4,))
     _check_images(images, grid, data_format)
+    if grid.shape[0] is None:  # it may be 1, which a kernel has to know
+        batch = ops.shape(images)[0]
+        grid = ops.broadcast_to(grid, (batch, *ops.shape(grid)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
     read = _read_nearest if interpolation == "nearest" else _read_bilinear
@@ -122,8 +131,8 @@ def _read_nearest(images, grid, fill_mode, fill_value, antialias):
 def _pixel_positions(grid, height, width):
     """Pixel coordinates (batch, h', w') of a relative grid: x and y, pixel centres at integers.
 
-    Written as displacement from the uniform grid, whose own positions are formed exactly: so a uniform
-    grid reads exactly where a resize reads, at any image size.
+    Written as displacement from the uniform grid, whose own positions are those of a resize: so a
+    uniform grid reads exactly where a resize reads, at any image size.
     """
     _, rows, cols, _ = ops.shape(grid)
     x = (grid[..., 0] - pixel_centers(cols)) * ops.cast(width, "float32")
@@ -132,10 +141,14 @@ def _pixel_positions(grid, height, width):
 
 
 def _resize_positions(count, size):
-    """Pixel coordinates that a resize of `size` pixels to `count` reads: (i + 0.5) size/count - 0.5."""
+    """Pixel coordinates that a resize of `size` pixels to `count` reads: (i + 0.5) size/count - 0.5.
+
+    In float32 step by step, as every backend's resize forms them: more exact ones differ from those.
+    """
     if isinstance(count, int) and isinstance(size, int):
-        positions = (np.arange(count) + 0.5) * (size / count) - 0.5
-        return ops.convert_to_tensor(positions, dtype="float32")
+        ratio = np.float32(size) / np.float32(count)
+        half = np.float32(0.5)
+        return ops.convert_to_tensor((np.arange(count, dtype="float32") + half) * ratio - half)
     ratio = ops.cast(size, "float32") / ops.cast(count, "float32")
     return (ops.arange(count, dtype="float32") + 0.5) * ratio - 0.5
 
@@ -224,7 +237,9 @@ def check_data_format(data_format):
 
 def _check_images(images, grid, data_format):
     shape = tuple(images.shape)
-    axes = "height, width, channels" if data_format == "channels_last" else "channels, height, width"
+    axes = (
+        "height, width, channels" if data_format == "channels_last" else "channels, height, width"
+    )
     if len(shape) != 4 or 0 in shape[1:]:
         raise ValueError(
             f"`images` must have shape (batch, {axes}) with no empty side. "
