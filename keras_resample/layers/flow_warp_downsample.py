@@ -116,6 +116,8 @@ class FlowWarpDownsample(GridSampler):
                 f"Received: diffeo_weight={diffeo_weight}, shrink_weight={shrink_weight}"
             )
         self.flow_layer = None if flow == "learned" else flow
+        if self.flow_layer is not None and not self.trainable:
+            self.flow_layer.trainable = False  # Keras hands it on only when it is set later
         self.smooth_weight = float(smooth_weight)
         self.diffeo_weight = float(diffeo_weight)
         self.shrink_weight = float(shrink_weight)

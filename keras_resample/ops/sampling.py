@@ -1,5 +1,6 @@
 """The one sampler: reads images, feature maps and label maps at a grid."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.ops.grids import check_pairs, pixel_centers, resize_grid_to
+from keras_resample.ops.grids import check_pairs, resize_grid_to, uniform_grid_of
 
 INTERPOLATIONS = ("bilinear", "nearest")
 FILL_MODES = ("nearest", "constant", "reflect", "mirror")
@@ -95,13 +96,11 @@ def _read_bilinear(images, grid, fill_mode, fill_value, antialias):
     fine_y, fine_x = (_ratio(height, rows), _ratio(width, cols)) if antialias else (1, 1)
     if antialias:
         grid = resize_grid_to(grid, rows * fine_y, cols * fine_x)
-    x, y = _pixel_positions(grid, height, width)
-    x, y = (_group_cells(p, rows, fine_y, cols, fine_x) for p in (x, y))
-    coverage = None
-    if fill_mode == "constant":
-        coverage = _coverage(x, width) * _coverage(y, height)
-    x, y = _inside(x, width, fill_mode), _inside(y, height, fill_mode)
-    result = backend.bilinear(images, x, y, coverage)
+    last = _last_pixel(height, width)
+    position = _group_cells(_pixel_positions(grid, height, width), rows, fine_y, cols, fine_x)
+    coverage = _coverage(position, last) if fill_mode == "constant" else None
+    position = _inside(position, last, fill_mode)
+    result = backend.bilinear(images, position[..., 0], position[..., 1], coverage)
     if coverage is not None:
         outside = ops.sum(1.0 - coverage, axis=-1)[..., None]
         result = result + ops.cast(outside * fill_value, result.dtype)
@@ -115,49 +114,61 @@ def _read_bilinear(images, grid, fill_mode, fill_value, antialias):
 def _read_nearest(images, grid, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
     _, rows, cols, _ = ops.shape(grid)
-    x, y = _pixel_positions(grid, height, width)
-    x, y = (ops.reshape(p, (-1, rows * cols)) for p in (x, y))
-    result = backend.nearest(
-        images,
-        _nearest_index(_inside(y, height, fill_mode), height),
-        _nearest_index(_inside(x, width, fill_mode), width),
-    )
+    last = _last_pixel(height, width)
+    position = ops.reshape(_pixel_positions(grid, height, width), (-1, rows * cols, 2))
+    pixel = _inside(position, last, fill_mode)
+    pixel = ops.where(ops.isnan(pixel), 0.0, pixel)  # an integer image has no NaN to return
+    pixel = ops.cast(ops.minimum(ops.floor(pixel + 0.5), last), "int32")
+    result = backend.nearest(images, pixel[..., 1], pixel[..., 0])
     if fill_mode == "constant":
-        inside = _within(x, width) & _within(y, height)
+        inside = ops.all((position >= -0.5) & (position < last + 0.5), axis=-1)
         result = ops.where(inside[..., None], result, ops.cast(fill_value, result.dtype))
     return ops.reshape(result, (-1, rows, cols, channels))
 
 
+def _last_pixel(height, width):
+    """Pixel coordinates (x, y) of the last pixel, float32."""
+    return ops.cast(ops.stack([width, height]), "float32") - 1.0
+
+
 def _pixel_positions(grid, height, width):
-    """Pixel coordinates (batch, h', w') of a relative grid: x and y, pixel centres at integers.
+    """Pixel coordinates (batch, h', w', 2) of a relative grid, pixel centres at integers.
 
     Written as displacement from the uniform grid, whose own positions are those of a resize: so a
     uniform grid reads exactly where a resize reads, at any image size.
     """
     _, rows, cols, _ = ops.shape(grid)
-    x = (grid[..., 0] - pixel_centers(cols)) * ops.cast(width, "float32")
-    y = (grid[..., 1] - pixel_centers(rows)[:, None]) * ops.cast(height, "float32")
-    return x + _resize_positions(cols, width), y + _resize_positions(rows, height)[:, None]
+    displacement = grid - uniform_grid_of(rows, cols)
+    extent = ops.cast(ops.stack([width, height]), "float32")
+    return displacement * extent + _resize_positions(rows, cols, height, width)
 
 
-def _resize_positions(count, size):
-    """Pixel coordinates that a resize of `size` pixels to `count` reads: (i + 0.5) size/count - 0.5.
+def _resize_positions(rows, cols, height, width):
+    """Pixel coordinates (1, h', w', 2) that a resize reads: `(i + 0.5) size / count - 0.5`.
 
     In float32 step by step, as every backend's resize forms them: more exact ones differ from those.
     """
-    if isinstance(count, int) and isinstance(size, int):
-        ratio = np.float32(size) / np.float32(count)
-        half = np.float32(0.5)
-        return ops.convert_to_tensor((np.arange(count, dtype="float32") + half) * ratio - half)
-    ratio = ops.cast(size, "float32") / ops.cast(count, "float32")
-    return (ops.arange(count, dtype="float32") + 0.5) * ratio - 0.5
+    if all(isinstance(n, int) for n in (rows, cols, height, width)):
+        return ops.convert_to_tensor(_static_resize_positions(rows, cols, height, width))
+    x, y = ops.meshgrid(ops.arange(cols, dtype="float32"), ops.arange(rows, dtype="float32"))
+    size = ops.cast(ops.stack([width, height]), "float32")
+    count = ops.cast(ops.stack([cols, rows]), "float32")
+    return (ops.stack([x, y], axis=-1)[None] + 0.5) * (size / count) - 0.5
+
+
+@functools.lru_cache(maxsize=64)
+def _static_resize_positions(rows, cols, height, width):
+    x, y = np.meshgrid(np.arange(cols, dtype="float32"), np.arange(rows, dtype="float32"))
+    ratio = np.array([width, height], "float32") / np.array([cols, rows], "float32")
+    half = np.float32(0.5)
+    return (np.stack([x, y], axis=-1)[None] + half) * ratio - half
 
 
 def _group_cells(positions, rows, fine_y, cols, fine_x):
-    """(b, rows * fine_y, cols * fine_x) -> (b, rows * cols, fine_y * fine_x)."""
-    cells = ops.reshape(positions, (-1, rows, fine_y, cols, fine_x))
-    cells = ops.transpose(cells, (0, 1, 3, 2, 4))
-    return ops.reshape(cells, (-1, rows * cols, fine_y * fine_x))
+    """(b, rows * fine_y, cols * fine_x, 2) -> (b, rows * cols, fine_y * fine_x, 2)."""
+    cells = ops.reshape(positions, (-1, rows, fine_y, cols, fine_x, 2))
+    cells = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(cells, (-1, rows * cols, fine_y * fine_x, 2))
 
 
 def _ratio(size, count):
@@ -167,9 +178,8 @@ def _ratio(size, count):
     return (size + count - 1) // count
 
 
-def _inside(position, size, fill_mode):
-    """Moves pixel coordinates into [0, size - 1] where `fill_mode` reads the same value there."""
-    last = ops.cast(size - 1, "float32")
+def _inside(position, last, fill_mode):
+    """Moves pixel coordinates into [0, last] where `fill_mode` reads the same value there."""
     if fill_mode == "reflect":
         position = _fold(position + 0.5, last + 1.0) - 0.5
     elif fill_mode == "mirror":
@@ -186,22 +196,11 @@ def _fold(position, length):
     return ops.where(position > length, period - position, position)
 
 
-def _coverage(position, size):
-    """Weight that bilinear interpolation gives to pixels inside the image: 1 inside, 0 one pixel out."""
-    last = ops.cast(size - 1, "float32")
+def _coverage(position, last):
+    """Weight that bilinear interpolation gives to pixels of the image: 1 inside, 0 a pixel outside."""
     beyond = ops.maximum(-position, position - last)
-    return ops.where(beyond <= 0.0, 1.0, ops.where(beyond >= 1.0, 0.0, 1.0 - beyond))
-
-
-def _within(position, size):
-    """Whether the point lies in the image."""
-    return (position >= -0.5) & (position < ops.cast(size, "float32") - 0.5)
-
-
-def _nearest_index(position, size):
-    """Index of the pixel that holds the point; NaN reads pixel 0."""
-    position = ops.where(ops.isnan(position), 0.0, position)
-    return ops.clip(ops.cast(ops.floor(position + 0.5), "int32"), 0, size - 1)
+    weight = ops.where(beyond <= 0.0, 1.0, ops.where(beyond >= 1.0, 0.0, 1.0 - beyond))
+    return weight[..., 0] * weight[..., 1]
 
 
 def check_sampling(interpolation, fill_mode, fill_value, antialias):
