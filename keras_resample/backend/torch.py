@@ -62,8 +62,8 @@ class ShortRows(torch.autograd.Function):
 
 
 def bilinear(images, x, y, weights=None):
-    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces, and for
-    an empty batch, which `embedding_bag` refuses.
+    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces and
+    for an empty batch, which `embedding_bag` refuses.
 
     There is no second derivative here: `embedding_bag` has none, and says so.
     """

@@ -1,8 +1,8 @@
 """The gradient that a learned flow is trained with.
 
-A flow is a field, not a bag of weights: its plain gradient is noise from cell to cell, proportional to
-one over the number of cells, and spans orders of magnitude between tasks. Adam would turn it into
-jitter, SGD into folds. So the gradient is conditioned, the function is not:
+A flow is a field, not a bag of weights: its plain gradient is noise from cell to cell,
+proportional to one over the number of cells, and spans orders of magnitude between tasks. Adam
+would turn it into jitter, SGD into folds. So the gradient is conditioned, the function is not:
 
 * smoothed by the Sobolev metric `(1 + l^2 L)^-1` along each axis, L the Laplacian with free ends
   (Charpiat et al., "Generalized Gradients: Priors on Minimization Flows", 2007);
@@ -21,13 +21,13 @@ FLOW_UNIT = 64.0
 SOBOLEV_LENGTH = 2.0
 # Response of SGD, in squared cells per unit of gradient and cell of the grid.
 RESPONSE_PER_CELL = 0.02
-# Longest gradient of a cell: SGD at 0.1 moves it by at most 0.013 cells a step, 0.13 with momentum 0.9.
+# Longest gradient of a cell: SGD at 0.1 moves it by 0.013 cells a step, 0.13 with momentum 0.9.
 GRADIENT_BOUND = 0.002
 
 
 @functools.cache
 def sobolev_matrix(count, length=SOBOLEV_LENGTH):
-    """`(1 + length^2 L)^-1` on `count` nodes, L = [-1 2 -1] with free ends; float32, rows sum to 1."""
+    """`(1 + length^2 L)^-1`, L = [-1 2 -1] with free ends: (count, count), rows sum to 1."""
     laplacian = 2.0 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1)
     laplacian[0, 0] -= 1.0
     laplacian[-1, -1] -= 1.0
@@ -35,10 +35,11 @@ def sobolev_matrix(count, length=SOBOLEV_LENGTH):
 
 
 def with_conditioned_gradient(weights):
-    """`weights` unchanged, and a zero to add to the loss; gradients are conditioned on the way back.
+    """`weights` unchanged, and a zero to add to the loss; conditions gradients on the way back.
 
-    The zero measures by how much the loss is scaled (mixed float16 multiplies it by thousands), so that
-    the bound means the same under loss scaling. Where it is in no loss, the gradient is not bounded.
+    The zero measures by how much the loss is scaled (mixed float16 multiplies it by thousands), so
+    that the bound means the same under loss scaling. Where it is in no loss, the gradient is not
+    bounded.
 
     Args:
         weights: float32 `(h', w', 2)`, displacement in units of `FLOW_UNIT` cells.

@@ -21,29 +21,30 @@ class FlowWarpDownsample(GridSampler):
     """Downsamples aligned images along a flow learned with the network.
 
     Implements Eq. 1 of "Beyond Predictive Resampling": `out(u) = images(u / s + flow(u))`, read
-    bilinearly with half-pixel centres, so that the zero flow it starts from is exactly a resize. The flow
-    is one trainable weight for all images: it costs no more than a resize and keeps aligned images
-    aligned. Its penalties (Eqs. 3-5) are added to the loss by `add_loss` in training:
+    bilinearly with half-pixel centres, so that the zero flow it starts from is exactly a resize.
+    The flow is one trainable weight for all images: it costs no more than a resize and keeps
+    aligned images aligned. Its penalties (Eqs. 3-5) join the loss in training, by `add_loss`:
 
-    `smooth_weight * (|grad f|^2 + |laplacian f|^2) + diffeo_weight * max(0, -J) + shrink_weight * J`
+        smooth_weight * (|grad f|^2 + |laplacian f|^2)
+        + diffeo_weight * max(0, -J) + shrink_weight * J
 
     with f in cells of the output grid and J the area a sample stands for over a uniform sample's.
 
-    Antialias where the input has detail finer than the output can hold: at a quarter of the side and
-    below it is worth more than any choice of samples.
+    Antialias where the input has detail finer than the output can hold: at a quarter of the side
+    and below it is worth more than any choice of samples.
 
     Args:
         factor: side of the output over side of the input, in (0, 1]. Give `factor` or `size`.
         size: `(height, width)` of the output; needed where the input's size is unknown.
-        flow: `"learned"`, or a layer or model that predicts `(batch, *, *, 2)` from the images (channels
-            where `data_format` has them): displacement (x, y) in input pixels, resized to the output.
+        flow: `"learned"`, or a layer or model that predicts `(batch, *, *, 2)` from the images
+            (channels where `data_format` has them): displacement (x, y) in input pixels.
         antialias: whether each output averages the input over its own grid cell.
         smooth_weight: weight of the smoothness penalty.
-        diffeo_weight: weight of the penalty on folds; must exceed `shrink_weight`, or the two cancel
-            where the grid folds.
+        diffeo_weight: weight of the penalty on folds; must exceed `shrink_weight`, or the two
+            cancel where the grid folds.
         shrink_weight: weight of the mean J; pulls the frame of the grid inwards.
-        corner_penalty: whether the fold penalty looks at all four corners of each cell (no fold escapes)
-            or at one (the paper).
+        corner_penalty: whether the fold penalty looks at all four corners of each cell (no fold
+            escapes) or at one (the paper).
         reduction: `"mean"` of the penalties over the grid, or `"sum"`, as in the paper.
         flow_initializer: initializer of the learned flow, in input pixels.
         flow_regularizer: further regularizer of the learned flow, in input pixels.
@@ -63,7 +64,8 @@ class FlowWarpDownsample(GridSampler):
 
     Raises:
         ValueError: for the errors of `GridSampler`, a negative weight, `shrink_weight` not below
-            `diffeo_weight`, or a `flow` that is neither `"learned"` nor a layer with two output channels.
+            `diffeo_weight`, or a `flow` that is neither `"learned"` nor a layer with two output
+            channels.
 
     Example:
 
@@ -285,8 +287,8 @@ class FlowWarpDownsample(GridSampler):
         """Input pixels (x, y) per unit of weight."""
         if self._pixels_per_unit is None:
             raise ValueError(
-                "A flow in input pixels needs the size of the input, which was unknown when the layer "
-                "was built; use `grid(images)`. Received: an input of unknown height or width"
+                "A flow in input pixels needs the size of the input, unknown when the layer was "
+                "built; use `grid(images)`. Received: an input of unknown height or width"
             )
         return ops.convert_to_tensor(self._pixels_per_unit)
 

@@ -14,8 +14,8 @@ from keras_resample.ops.sampling import check_data_format, check_sampling, sampl
 class GridSampler(keras.layers.Layer):
     """Samples images at a grid; this base at the uniform one, its subclasses where they decide.
 
-    A subclass overrides `grid`. `call` reads the images there, `sample` reads anything else (labels,
-    masks) at the same places.
+    A subclass overrides `grid`. `call` reads the images there, `sample` reads anything else
+    (labels, masks) at the same places.
 
     Args:
         factor: side of the output over side of the input, in (0, 1]; the output has
@@ -38,12 +38,12 @@ class GridSampler(keras.layers.Layer):
         4D: `(batch, h, w, channels)` or `(batch, channels, h, w)`.
 
     Output shape:
-        `(batch, h', w', channels)` or `(batch, channels, h', w')`, of the layer's compute dtype (under
-        `"nearest"` of the input's).
+        `(batch, h', w', channels)` or `(batch, channels, h', w')`, of the layer's compute dtype
+        (under `"nearest"` of the input's).
 
     Raises:
-        ValueError: for a factor outside (0, 1], both or none of `factor` and `size`, an unknown mode,
-            an input that is not 4D, or an input of unknown size without `size`.
+        ValueError: for a factor outside (0, 1], both or none of `factor` and `size`, an unknown
+            mode, an input that is not 4D, or an input of unknown size without `size`.
 
     Example:
 
@@ -101,14 +101,14 @@ class GridSampler(keras.layers.Layer):
         """Reads `x` at `grid` with the modes of this layer.
 
         Args:
-            x: `(batch, *, *, channels)` or `(batch, channels, *, *)`: images, features, labels or masks
-                of any size that covers the same scene.
+            x: `(batch, *, *, channels)` or `(batch, channels, *, *)`: images, features, labels or
+                masks of any size that cover the same scene.
             grid: as returned by `grid`.
             interpolation: `None` for the layer's own; `"nearest"` for labels.
 
         Returns:
-            Tensor of the grid's size; of the layer's compute dtype under `"bilinear"`, of the dtype of
-            `x` under `"nearest"`.
+            Tensor of the grid's size; of the layer's compute dtype under `"bilinear"`, of the
+            dtype of `x` under `"nearest"`.
         """
         interpolation = interpolation or self.interpolation
         outputs = sample(

@@ -150,8 +150,8 @@ def grid_from_affine(matrix, size):
 def resize_grid(grid, size):
     """Grid of another size that looks at the same places.
 
-    The displacement from the uniform grid is resized bilinearly and added to the uniform grid of the
-    new size. (Resizing the coordinates themselves would flatten the frame of the image.)
+    The displacement from the uniform grid is resized bilinearly and added to the uniform grid of
+    the new size. (Resizing the coordinates themselves would flatten the frame of the image.)
 
     Args:
         grid: `(batch, h', w', 2)`, relative (x, y).
@@ -193,7 +193,8 @@ def grid_from_displacement(displacement):
 def _resize_axis(values, count, axis):
     """Bilinear resize of one axis (1 or 2), half-pixel centres, the border continued.
 
-    `keras.ops.image.resize` takes no size that is a tensor, and on JAX one NaN would fill its result.
+    `keras.ops.image.resize` takes no size that is a tensor, and on JAX one NaN would fill its
+    result.
     """
     size = ops.shape(values)[axis]
     position = pixel_centers(count) * ops.cast(size, "float32") - 0.5

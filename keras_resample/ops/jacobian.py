@@ -25,8 +25,8 @@ def forward_difference(values, axis):
 def jacobian_determinant(grid):
     """Area that each sample stands for, relative to the uniform grid's.
 
-    Implements `J = det(I + grad F)` (Eq. 2 of "Beyond Predictive Resampling") with F in cells of the
-    output grid, by forward differences, the last one repeated. J = 1 is the density of a plain
+    Implements `J = det(I + grad F)` (Eq. 2 of "Beyond Predictive Resampling") with F in cells of
+    the output grid, by forward differences, the last one repeated. J = 1 is the density of a plain
     resize, above 1 sparser, between 0 and 1 denser, 0 a tear; J < 0 exactly where the map folds.
 
     Args:
@@ -60,7 +60,8 @@ def corner_jacobians(grid):
         grid: `(batch, h', w', 2)`, relative (x, y).
 
     Returns:
-        float32 `(batch, h' - 1, w' - 1, 4)`: corners top left, top right, bottom left, bottom right.
+        float32 `(batch, h' - 1, w' - 1, 4)`: corners top left, top right, bottom left and
+            right.
 
     Raises:
         ValueError: if `grid` is no grid.
@@ -112,8 +113,8 @@ def fold_penalty(grid, corners=False, reduction="mean"):
 def shrink_penalty(grid, reduction="mean"):
     """Total area that the samples stand for, `J` itself (Eq. 4 of "Beyond Predictive Resampling").
 
-    Pulls the frame of the grid inwards. Its weight must stay below that of `fold_penalty`: with equal
-    weights the two cancel and a fold feels no gradient.
+    Pulls the frame of the grid inwards. Its weight must stay below that of `fold_penalty`: with
+    equal weights the two cancel and a fold feels no gradient.
 
     Args:
         grid: `(batch, h', w', 2)`, relative (x, y).
@@ -137,9 +138,9 @@ def shrink_penalty(grid, reduction="mean"):
 def smoothness_penalty(flow, reduction="mean"):
     """Squared gradient and squared Laplacian of a flow (Eq. 5 of "Beyond Predictive Resampling").
 
-    Forward differences inside the grid and the five-point Laplacian on its interior; an axis of length
-    1 gives 0. Homogeneous in the unit of the flow: in cells of the output grid one weight means the
-    same at every size, and that is what `FlowWarpDownsample` passes.
+    Forward differences inside the grid and the five-point Laplacian on its interior; an axis of
+    length 1 gives 0. Homogeneous in the unit of the flow: in cells of the output grid one weight
+    means the same at every size, and that is what `FlowWarpDownsample` passes.
 
     Args:
         flow: `(h', w', 2)` or `(batch, h', w', 2)`.

@@ -29,18 +29,19 @@ def sample(
     A grid equal to `uniform_grid(size)` gives exactly
     `keras.ops.image.resize(images, size, interpolation, antialias=False)`.
 
-    With `antialias=True` every output is the mean of the input over its own cell of the grid: the grid
-    is refined `ceil(h / h')` by `ceil(w / w')` times (`resize_grid`), sampled and averaged. At a uniform
-    grid and an integer ratio that is average pooling.
+    With `antialias=True` every output is the mean of the input over its own cell of the grid: the
+    grid is refined `ceil(h / h')` by `ceil(w / w')` times (`resize_grid`), sampled and averaged.
+    At a uniform grid and an integer ratio that is average pooling.
 
-    Gradients flow to the images (of floating dtype) and to the grid. A NaN in the grid stays in its own
-    output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch the bilinear
-    kernel has no second derivative.
+    Gradients flow to the images (of floating dtype) and to the grid. A NaN in the grid stays in
+    its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch the
+    bilinear kernel has no second derivative.
 
     Args:
-        images: `(batch, h, w, channels)`, or `(batch, channels, h, w)` under channels-first; any dtype.
-        grid: `(batch, h', w', 2)`, or `(1, h', w', 2)` shared by the batch (faster); relative (x, y), 0
-            and 1 are the outer edges of the image. Computed in float32.
+        images: `(batch, h, w, channels)`, or `(batch, channels, h, w)` under channels-first; of
+            any dtype.
+        grid: `(batch, h', w', 2)`, or `(1, h', w', 2)` shared by the batch (faster): relative
+            (x, y), 0 and 1 are the outer edges of the image. Computed in float32.
         interpolation: `"bilinear"`, or `"nearest"` (the pixel that holds the point: for labels and
             masks; its gradient to the grid is zero).
         fill_mode: what lies outside the image: `"nearest"` (the edge pixel), `"constant"`
@@ -51,8 +52,8 @@ def sample(
             `keras.config.image_data_format()`.
 
     Returns:
-        `(batch, h', w', channels)`, or `(batch, channels, h', w')`. Floating images keep their dtype;
-        others give float32 under `"bilinear"` and keep their dtype under `"nearest"`.
+        `(batch, h', w', channels)`, or `(batch, channels, h', w')`. Floating images keep their
+        dtype; others give float32 under `"bilinear"` and keep their dtype under `"nearest"`.
 
     Raises:
         ValueError: for another rank, batch or last axis of `grid`, another rank or an empty side of
@@ -146,7 +147,7 @@ def _pixel_positions(grid, height, width):
 def _resize_positions(rows, cols, height, width):
     """Pixel coordinates (1, h', w', 2) that a resize reads: `(i + 0.5) size / count - 0.5`.
 
-    In float32 step by step, as every backend's resize forms them: more exact ones differ from those.
+    In float32 step by step, as every backend's resize forms them: exact ones differ from those.
     """
     if all(isinstance(n, int) for n in (rows, cols, height, width)):
         return ops.convert_to_tensor(_static_resize_positions(rows, cols, height, width))
@@ -197,7 +198,7 @@ def _fold(position, length):
 
 
 def _coverage(position, last):
-    """Weight that bilinear interpolation gives to pixels of the image: 1 inside, 0 a pixel outside."""
+    """Weight of pixels of the image in a bilinear sample: 1 inside, 0 a pixel outside."""
     beyond = ops.maximum(-position, position - last)
     weight = ops.where(beyond <= 0.0, 1.0, ops.where(beyond >= 1.0, 0.0, 1.0 - beyond))
     return weight[..., 0] * weight[..., 1]
