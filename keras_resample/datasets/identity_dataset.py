@@ -117,6 +117,7 @@ class IdentityDataset(keras.utils.PyDataset):
 
     @property
     def epoch(self):
+        """Number of the epoch whose order is served; set it to go on where a run stopped."""
         return self._epoch
 
     @epoch.setter
