@@ -57,8 +57,8 @@ def with_conditioned_gradient(weights):
         def grad(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             loss_scale = upstream[-1]
-            field = ops.reshape(upstream[:-1], (rows, cols, 2))
-            field = response * ops.einsum("ij,jkc,kl->ilc", smooth_y, field, smooth_x)
+            field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
+            field = response * ops.matmul(smooth_x, ops.reshape(field, (rows, cols, 2)))
             longest = ops.sqrt(ops.max(ops.sum(ops.square(field), axis=-1)))
             bound = GRADIENT_BOUND * loss_scale
             shrink = ops.where(longest > bound, bound / ops.maximum(longest, bound), 1.0)

@@ -75,13 +75,11 @@ def corner_jacobians(grid):
     displacement = cell_displacement(grid)
     along_x = ops.diff(displacement, axis=2) + ops.convert_to_tensor([1.0, 0.0], dtype="float32")
     along_y = ops.diff(displacement, axis=1) + ops.convert_to_tensor([0.0, 1.0], dtype="float32")
-    top, bottom = along_x[:, :-1], along_x[:, 1:]
-    left, right = along_y[:, :, :-1], along_y[:, :, 1:]
-    corners = [(top, left), (top, right), (bottom, left), (bottom, right)]
-    return ops.stack(
-        [u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0] for u, v in corners],
-        axis=-1,
-    )
+    top_bottom = ops.stack([along_x[:, :-1], along_x[:, 1:]], axis=3)[:, :, :, :, None]
+    left_right = ops.stack([along_y[:, :, :-1], along_y[:, :, 1:]], axis=3)[:, :, :, None]
+    determinants = top_bottom[..., 0] * left_right[..., 1] - top_bottom[..., 1] * left_right[..., 0]
+    _, rows, cols, _ = ops.shape(displacement)
+    return ops.reshape(determinants, (-1, rows - 1, cols - 1, 4))
 
 
 def fold_penalty(grid, corners=False, reduction="mean"):
