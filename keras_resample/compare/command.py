@@ -76,7 +76,10 @@ def parser():
         f"how identities are divided (default: {default.protocol})",
         metavar="|".join(PROTOCOLS),
     )
-    option("--epochs", f"passes over the training images (default: {default.epochs})")
+    option(
+        "--epochs",
+        "passes over the training images (default: 6 over the palmprints, 30 over your images)",
+    )
     option(
         "--out",
         f"folder of the results, created where missing (default: {default.out})",

@@ -16,8 +16,9 @@ ENCODERS = ("small", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "iresn
 PROTOCOLS = ("half-identities",)
 DEFAULT_SIZE = (64, 64)
 DEFAULT_IDENTITIES = 160
-DEFAULT_IMAGES_PER_IDENTITY = 8
-DEFAULT_EPOCHS = 15
+DEFAULT_IMAGES_PER_IDENTITY = 24
+# Of the palmprints, and of images of one's own, which tend to be fewer.
+PALM_EPOCHS, IMAGE_EPOCHS = 6, 30
 
 # Settings that leave the numbers of a (front end, seed) as they are; a run may be continued with
 # other ones.
@@ -45,7 +46,8 @@ class Settings:
         size: `(height, width)` in pixels to which images are brought before anything else.
             Default: the size of the files; 64 x 64 for the palmprints.
         protocol: `"half-identities"`.
-        epochs: passes over the training images.
+        epochs: passes over the training images, by default 6 over the palmprints and 30 over
+            images of one's own.
         out: folder of the results.
         backend: `"tensorflow"`, `"jax"`, `"torch"` or `None` for Keras's own choice. Only checked
             here: Keras has one backend a process.
@@ -74,7 +76,7 @@ class Settings:
     factor: float = 0.25
     size: tuple[int, int] | None = None
     protocol: str = "half-identities"
-    epochs: int = DEFAULT_EPOCHS
+    epochs: int | None = None
     out: str = "runs/compare"
     backend: str | None = None
     seeds: tuple[int, ...] = (0,)
@@ -98,6 +100,8 @@ class Settings:
         self.margin = _number(
             self.margin, "margin", -1e-9, math.pi, "must be an angle in [0, pi], in radians"
         )
+        if self.epochs is None:
+            self.epochs = PALM_EPOCHS if self.images is None else IMAGE_EPOCHS
         self.epochs = _integer(self.epochs, "epochs", 1)
         self.batch_size = _integer(self.batch_size, "batch_size", 2)
         self._check_size()
