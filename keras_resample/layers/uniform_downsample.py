@@ -37,7 +37,8 @@ class UniformDownsample(GridSampler):
 
     def call(self, images, return_grid=False):
         if self.interpolation == "bilinear":
-            images = ops.cast(images, self.compute_dtype)
+            # TensorFlow differentiates its antialiased resize in float32 only.
+            images = ops.cast(images, "float32" if self.antialias else self.compute_dtype)
         outputs = ops.image.resize(
             images,
             self.target_size(*self._image_size(images.shape)),
@@ -45,4 +46,6 @@ class UniformDownsample(GridSampler):
             antialias=self.antialias,
             data_format=self.data_format,
         )
+        if self.interpolation == "bilinear":
+            outputs = ops.cast(outputs, self.compute_dtype)
         return (outputs, self.grid(images)) if return_grid else outputs

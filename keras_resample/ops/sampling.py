@@ -116,7 +116,8 @@ def _read_nearest(images, grid, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
     _, rows, cols, _ = ops.shape(grid)
     last = _last_pixel(height, width)
-    position = ops.reshape(_pixel_positions(grid, height, width), (-1, rows * cols, 2))
+    position = _pixel_positions(grid, height, width)
+    position = ops.reshape(position, (ops.shape(position)[0], rows * cols, 2))
     pixel = _inside(position, last, fill_mode)
     pixel = ops.where(ops.isnan(pixel), 0.0, pixel)  # an integer image has no NaN to return
     pixel = ops.cast(ops.minimum(ops.floor(pixel + 0.5), last), "int32")
@@ -167,9 +168,10 @@ def _static_resize_positions(rows, cols, height, width):
 
 def _group_cells(positions, rows, fine_y, cols, fine_x):
     """(b, rows * fine_y, cols * fine_x, 2) -> (b, rows * cols, fine_y * fine_x, 2)."""
-    cells = ops.reshape(positions, (-1, rows, fine_y, cols, fine_x, 2))
+    batch = ops.shape(positions)[0]  # a kernel has to see that it is 1, which -1 would hide
+    cells = ops.reshape(positions, (batch, rows, fine_y, cols, fine_x, 2))
     cells = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(cells, (-1, rows * cols, fine_y * fine_x, 2))
+    return ops.reshape(cells, (batch, rows * cols, fine_y * fine_x, 2))
 
 
 def _ratio(size, count):
