@@ -24,7 +24,7 @@ def test_size():
     "arguments",
     [
         {"factor": 0.5},
-        {"factor": 0.3, "antialias": True},
+        {"factor": 0.5, "antialias": True},
         {"factor": 0.5, "fill_mode": "constant", "fill_value": 0.5},
     ],
     ids=["factor", "antialias", "constant"],
@@ -34,14 +34,14 @@ def test_variants(arguments):
 
 
 def test_antialias_at_unknown_size():
-    arguments = {"size": (4, 5), "antialias": True}
+    arguments = {"size": (5, 6), "antialias": True}
     check_layer(GridSampler, arguments, IMAGES, only=["unknown_size", "export"])
 
 
 @pytest.mark.parametrize("antialias", [False, True])
 def test_bytes(antialias):
     images = (255 * IMAGES).astype("uint8")
-    arguments = {"size": (4, 5), "antialias": antialias}
+    arguments = {"size": (5, 6), "antialias": antialias}
     only = ["build", "symbolic_shape", "unknown_size", "data_format", "half_precision", "reuse"]
     check_layer(GridSampler, arguments, images, only=only)
 

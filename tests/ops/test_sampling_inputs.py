@@ -302,12 +302,14 @@ def test_unknown_batch_height_and_width(interpolation, data_format):
 
 
 @pytest.mark.backends("tensorflow")
-@pytest.mark.parametrize("antialias", [False, True])
-def test_a_grid_shared_by_images_of_unknown_batch_and_size(antialias):
+@pytest.mark.parametrize(
+    "options", [{}, {"antialias": True}, {"interpolation": "nearest"}], ids=str
+)
+def test_a_grid_shared_by_images_of_unknown_batch_and_size(options):
     import tensorflow as tf
 
     def fn(images, grid):
-        return sample(images, grid, antialias=antialias)
+        return sample(images, grid, **options)
 
     spec = [tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([1, None, None, 2])]
     traced = tf.function(fn, input_signature=spec)
