@@ -14,7 +14,7 @@ from keras_resample.version import __version__
 BACKENDS = ("tensorflow", "jax", "torch")
 ENCODERS = ("small", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "iresnet200")
 PROTOCOLS = ("half-identities",)
-DEFAULT_SIZE = (64, 64)
+DEFAULT_SIZE = (32, 32)
 DEFAULT_IDENTITIES = 160
 DEFAULT_IMAGES_PER_IDENTITY = 24
 # Of the palmprints, and of images of one's own, which tend to be fewer.
