@@ -107,7 +107,9 @@ def sampling_calls(case, mode):
         def run(images, weights):
             if not wrt:
                 return layer(images)
-            output, _, losses = layer.stateless_call([weights], [], images, return_losses=True)
+            output, _, losses = layer.stateless_call(
+                [weights], [], images, return_losses=True, training=True
+            )
             return output, sum(losses)
 
         upstreams = (upstream, ops.ones((), "float32"))
