@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from keras_resample.backend.reference import tap_weights
+
 
 def places(images, x, y):
     """The flat index of the top left tap, the steps to the four taps, and the fractions."""
@@ -18,12 +20,6 @@ def places(images, x, y):
     top, fy = split(y.astype(dtype), height)
     right, below = jnp.minimum(width - 1, 1), width * jnp.minimum(height - 1, 1)
     return top * width + left, (0, right, below, below + right), fx, fy
-
-
-def tap_weights(fx, fy, weights):
-    gx, gy = 1 - fx, 1 - fy
-    taps = (gy * gx, gy * fx, fy * gx, fy * fx)
-    return taps if weights is None else [tap * weights for tap in taps]
 
 
 def take(images, indices):

@@ -14,6 +14,13 @@ def taps(coordinate, size):
     return low, high, coordinate - ops.cast(low, coordinate.dtype)
 
 
+def tap_weights(fx, fy, weights):
+    """Weights of the four taps, row by row, from a sample's place between them."""
+    gx, gy = 1 - fx, 1 - fy
+    taps = (gy * gx, gy * fx, fy * gx, fy * fx)
+    return taps if weights is None else [tap * weights for tap in taps]
+
+
 def take_pixels(images, rows, cols):
     """Reads `images` (b, h, w, c) at integer `rows`, `cols` (b or 1, ...) -> (b, ..., c)."""
     batch, height, width, channels = ops.shape(images)

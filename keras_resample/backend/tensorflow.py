@@ -9,6 +9,8 @@ import contextlib
 
 import tensorflow as tf
 
+from keras_resample.backend.reference import tap_weights
+
 FEW_CHANNELS = 16  # below this the gradient is taken in rows of all images' channels
 
 
@@ -36,12 +38,6 @@ def places(images, x, y):
     top, fy = split(y, height)
     right, below = tf.minimum(width - 1, 1), width * tf.minimum(height - 1, 1)
     return top * width + left, (0, right, below, below + right), fx, fy
-
-
-def tap_weights(fx, fy, weights):
-    gx, gy = 1 - fx, 1 - fy
-    taps = (gy * gx, gy * fx, fy * gx, fy * fx)
-    return taps if weights is None else [tap * weights for tap in taps]
 
 
 def take(images, indices):
