@@ -119,7 +119,7 @@ def sampling_calls(case, mode):
         return kr.ops.sample(images, grid, antialias=antialias, data_format="channels_last")
 
     def four_takes(images, pixels):
-        output = reference.bilinear(images, pixels[..., 0], pixels[..., 1])
+        output = reference.bilinear(images, pixels)
         return ops.reshape(output, upstream.shape)
 
     def call(function, given, upstream=upstream, gradient_to=(1,)):

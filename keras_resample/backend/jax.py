@@ -12,6 +12,8 @@ def places(images, x, y):
     dtype = jnp.promote_types(images.dtype, "float32")
 
     def split(coordinate, size):
+        coordinate = jnp.where(coordinate < 0, 0, coordinate)
+        coordinate = jnp.where(coordinate > size - 1, size - 1, coordinate)
         low = jnp.floor(coordinate).astype("int32")
         low = jnp.maximum(jnp.minimum(low, size - 2), 0)
         return low, coordinate - low
@@ -42,9 +44,13 @@ def samples(images, x, y, weights):
     return result
 
 
-@jax.custom_vjp
-def bilinear(images, x, y, weights=None):
+def bilinear(images, positions, weights=None):
     """See `reference.bilinear`. The derivative can be derived again (reverse mode)."""
+    return weighted_samples(images, positions[..., 0], positions[..., 1], weights)
+
+
+@jax.custom_vjp
+def weighted_samples(images, x, y, weights):
     return samples(images, x, y, weights)
 
 
@@ -66,4 +72,4 @@ def backward(saved, upstream):
     return *pull_back(taps[..., None] * upstream[:, :, None, None]), *to_grid
 
 
-bilinear.defvjp(forward, backward)
+weighted_samples.defvjp(forward, backward)

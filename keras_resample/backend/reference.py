@@ -5,10 +5,14 @@ from keras import ops
 
 
 def taps(coordinate, size):
-    """Splits pixel coordinates in [0, size - 1] into the two pixels around them and a fraction.
+    """Splits pixel coordinates, moved into [0, size - 1], into two pixels and a fraction.
 
-    The integers are clipped after the cast, because NaN casts to a different one on each backend.
+    By `where` rather than `clip`, whose gradient on the bound differs between backends. The
+    integers are clipped after the cast, because NaN casts to a different one on each backend.
     """
+    last = ops.cast(size - 1, coordinate.dtype)
+    coordinate = ops.where(coordinate < 0, ops.zeros_like(coordinate), coordinate)
+    coordinate = ops.where(coordinate > last, last, coordinate)
     low = ops.clip(ops.cast(ops.floor(coordinate), "int32"), 0, ops.maximum(size - 2, 0))
     high = ops.minimum(low + 1, size - 1)
     return low, high, coordinate - ops.cast(low, coordinate.dtype)
@@ -32,28 +36,29 @@ def take_pixels(images, rows, cols):
     return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
 
-def bilinear(images, x, y, weights=None):
-    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] image[b](x[b, p, k], y[b, p, k])`.
+def bilinear(images, positions, weights=None):
+    """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] images[b](positions[b, p, k])`.
 
     The kernels of the backends compute the same, derivatives included: at an integer coordinate the
-    one of the cell to its right (`floor`), at the last pixel the one of the last cell. A NaN
+    one of the cell to its right (`floor`), at the last pixel the one of the last cell, beyond the
+    first and the last pixel's centre, where the edge is read, zero. A NaN
     coordinate gives NaN in its own output only. A NaN or infinite pixel reaches the outputs that
     have it among their four taps, even with weight 0 (0 * inf is NaN).
 
     Args:
         images: (b, h, w, c), any dtype.
-        x: float32 (b or 1, p, k), pixel coordinates in [0, w - 1] or NaN. A first axis of 1 is one
-            grid shared by the whole batch.
-        y: as `x`, in [0, h - 1].
-        weights: float32, of the shape of `x` (or with a first axis of 1), or None for 1.
+        positions: float32 (b or 1, p, k, 2), pixel coordinates (x, y), the first pixel's centre at
+            0. A first axis of 1 is one grid shared by the whole batch.
+        weights: float32 (b or 1, p, k), or None for 1.
 
     Returns:
         (b, p, c), float64 for float64 images, else float32.
     """
     dtype = accumulator(keras.backend.standardize_dtype(images.dtype))
     _, height, width, _ = ops.shape(images)
-    left, right, fx = taps(ops.cast(x, dtype), width)
-    top, bottom, fy = taps(ops.cast(y, dtype), height)
+    positions = ops.cast(positions, dtype)
+    left, right, fx = taps(positions[..., 0], width)
+    top, bottom, fy = taps(positions[..., 1], height)
     scale = 1.0 if weights is None else ops.cast(weights, dtype)
     result = 0.0
     for rows, weight_y in ((top, 1.0 - fy), (bottom, fy)):

@@ -107,11 +107,15 @@ def backward_to_images(images, x, y, weights, upstream):
     return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)
 
 
-def bilinear(images, x, y, weights=None):
+def bilinear(images, positions, weights=None):
     """See `reference.bilinear`. The derivative can be derived again."""
     images = tf.convert_to_tensor(images)
     dtype = tf.float64 if images.dtype == tf.float64 else tf.float32
-    tensors = [images] + [tf.cast(t, dtype) for t in (x, y, weights) if t is not None]
+    _, height, width, _ = sizes(images)
+    x, y = tf.unstack(tf.cast(positions, dtype), axis=-1)
+    x = tf.clip_by_value(x, 0, tf.cast(width - 1, dtype))
+    y = tf.clip_by_value(y, 0, tf.cast(height - 1, dtype))
+    tensors = [images, x, y] + ([] if weights is None else [tf.cast(weights, dtype)])
 
     @tf.custom_gradient
     def kernel(images, x, y, weights=None):

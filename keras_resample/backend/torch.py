@@ -1,28 +1,30 @@
-"""The bilinear kernel on PyTorch: a weighted `embedding_bag` over the pixels.
+"""The bilinear kernel on PyTorch: a weighted `embedding_bag` over the pixels, or `grid_sample`.
 
-Two layouts of the table. "Flat" has a row of C numbers per pixel and image; "rows" has one of B * C
-numbers per pixel and serves a grid shared by the batch with a quarter of the indices and with a far
-cheaper gradient, for the price of a transposition.
+The table of the bag has a row of C numbers per pixel and image; or, for few channels and a grid
+shared by the batch, one of B * C numbers per pixel: the gradient to the grid is then far cheaper,
+for the price of a transposition. `grid_sample` is faster for few channels at a grid per image. It
+places a sample to 1e-7 of the side, as exact as the relative float32 coordinates of a grid.
 """
 
 import torch
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, grid_sample
 
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
+SHARING = 16  # images that share the indices and weights of one grid, which stay in the cache
 
 
-def corners(x, y, height, width):
+def corners(positions, height, width):
     """The flat index of the four taps of each sample, and the sample's place between them."""
 
     def split(coordinate, size):
+        coordinate = coordinate.clamp(0, size - 1)
         low = torch.floor(coordinate.detach()).to(torch.int32).clamp(0, max(size - 2, 0))
         return low, coordinate - low
 
-    left, fx = split(x, width)
-    top, fy = split(y, height)
+    left, fx = split(positions[..., 0], width)
+    top, fy = split(positions[..., 1], height)
     right, below = min(width - 1, 1), width * min(height - 1, 1)
     first = top * width + left
     return torch.stack([first, first + right, first + below, first + below + right], -1), fx, fy
@@ -37,63 +39,57 @@ def bag(table, indices, weights):
     return embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
 
 
-class ShortRows(torch.autograd.Function):
-    """One bilinear sample per row: x, y get their gradient from two more bags, not from dots."""
-
-    @staticmethod
-    def forward(ctx, table, indices, fx, fy):
-        ctx.save_for_backward(table, indices, fx, fy)
-        return bag(table, indices, tap_weights(fx, fy))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream):
-        table, indices, fx, fy = ctx.saved_tensors
-        gx, gy = 1 - fx, 1 - fy
-        to_table = to_x = to_y = None
-        if ctx.needs_input_grad[0]:
-            values = (upstream[:, None] * tap_weights(fx, fy)[..., None]).flatten(0, 1)
-            to_table = torch.zeros_like(table).index_add_(0, indices.flatten(), values)
-        if ctx.needs_input_grad[2]:
-            to_x = (bag(table, indices, torch.stack([-gy, gy, -fy, fy], -1)) * upstream).sum(-1)
-        if ctx.needs_input_grad[3]:
-            to_y = (bag(table, indices, torch.stack([-gx, -fx, gx, fx], -1)) * upstream).sum(-1)
-        return to_table, None, to_x, to_y
+def take_bilinear(images, positions):
+    """Single samples by `grid_sample`, which normalizes coordinates to [-1, 1]."""
+    batch, height, width, _ = images.shape
+    extent = torch.tensor([width - 1, height - 1], dtype=images.dtype, device=images.device)
+    places = (positions * (2 / extent) - 1).clamp(-1, 1)
+    with torch.no_grad():  # the last pixel belongs to the last cell, in value and derivative
+        places.clamp_(max=1 - 2 * torch.finfo(images.dtype).eps)
+    places = places.expand(batch, -1, -1, -1)
+    samples = grid_sample(images.permute(0, 3, 1, 2), places, align_corners=True)
+    return samples.permute(0, 2, 3, 1)
 
 
-def bilinear(images, x, y, weights=None):
-    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces and
-    for an empty batch, which `embedding_bag` refuses.
+def bilinear(images, positions, weights=None):
+    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces, for an
+    empty batch, which `embedding_bag` refuses, and for images one pixel high or wide.
 
-    There is no second derivative here: `embedding_bag` has none, and says so.
+    `embedding_bag` has no second derivative, and says so.
     """
-    if torch.compiler.is_compiling() or torch.compiler.is_exporting() or images.shape[0] == 0:
-        return reference.bilinear(images, x, y, weights)
+    traced = torch.compiler.is_compiling() or torch.compiler.is_exporting()
+    if traced or images.shape[0] == 0 or min(images.shape[1:3]) == 1:
+        return reference.bilinear(images, positions, weights)
     dtype = torch.promote_types(images.dtype, torch.float32)
-    images, x, y = images.to(dtype), x.to(dtype), y.to(dtype)
+    images, positions = images.to(dtype), positions.to(dtype)
+    weights = None if weights is None else weights.to(dtype)
     batch, height, width, channels = images.shape
-    shared, samples, count = x.shape[0] == 1, x.shape[1], x.shape[2]
-    indices, fx, fy = corners(x, y, height, width)
-    inputs = (images, x, y) if weights is None else (images, x, y, weights)
+    shared, samples, count = positions.shape[0] == 1, positions.shape[1], positions.shape[2]
+    inputs = (images, positions) if weights is None else (images, positions, weights)
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
-    if shared and channels < FEW_CHANNELS and (training or count > 1):
+    if channels < FEW_CHANNELS and not shared:
+        taken = take_bilinear(images, positions)
+        if weights is not None:
+            taken = taken * weights[..., None]
+        return taken[:, :, 0] if count == 1 else taken.sum(2)
+
+    indices, fx, fy = corners(positions, height, width)
+    taps = tap_weights(fx, fy)
+    taps = taps if weights is None else taps * weights[..., None]
+    if channels < FEW_CHANNELS and (training or count > 1):
         table = images.permute(1, 2, 0, 3).reshape(height * width, batch * channels)
-        taps = tap_weights(fx, fy)
-        taps = taps if weights is None else taps * weights.to(dtype)[..., None]
         result = bag(table, indices.reshape(samples, -1), taps.reshape(samples, -1))
         return result.reshape(samples, batch, channels).permute(1, 0, 2)
 
-    table = images.reshape(-1, channels)
-    if batch * height * width >= 2**31:
+    together = min(batch, SHARING) if shared else batch
+    if together * height * width >= 2**31:
         indices = indices.long()
-    first = torch.arange(batch, dtype=indices.dtype, device=indices.device) * (height * width)
-    indices = indices + first.reshape(-1, 1, 1, 1)
-    if training and channels < FEW_CHANNELS and count == 1 and weights is None:
-        result = ShortRows.apply(table, indices.reshape(-1, 4), fx.reshape(-1), fy.reshape(-1))
-        return result.reshape(batch, samples, channels)
-    taps = tap_weights(fx, fy)
-    taps = taps if weights is None else taps * weights.to(dtype)[..., None]
-    taps = taps.expand(batch, -1, -1, -1).reshape(batch * samples, -1)
-    result = bag(table, indices.reshape(batch * samples, -1), taps)
-    return result.reshape(batch, samples, channels)
+    first = torch.arange(together, dtype=indices.dtype, device=indices.device) * (height * width)
+    indices = (indices + first.reshape(-1, 1, 1, 1)).reshape(together * samples, -1)
+    taps = taps.expand(together, -1, -1, -1).reshape(together * samples, -1)
+    parts = []
+    for part in images.split(together):
+        rows = len(part) * samples
+        parts.append(bag(part.reshape(-1, channels), indices[:rows], taps[:rows]))
+    return torch.cat(parts).reshape(batch, samples, channels)

@@ -7,13 +7,7 @@ from keras import ops
 from keras_resample.layers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.grid_sampler import GridSampler
 from keras_resample.ops.grids import grid_from_displacement, resize_field
-from keras_resample.ops.jacobian import (
-    check_reduction,
-    fold_penalty,
-    jacobian_determinant,
-    shrink_penalty,
-    smoothness_penalty,
-)
+from keras_resample.ops.jacobian import check_reduction, flow_penalty, jacobian_determinant
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -202,7 +196,15 @@ class FlowWarpDownsample(GridSampler):
                 weights, loss_probe = with_conditioned_gradient(ops.convert_to_tensor(self._flow))
             displacement = self._displacement(images, weights)
             grid = grid_from_displacement(displacement)
-            self.add_loss(self._penalty(grid, displacement) + loss_probe)
+            penalty = flow_penalty(
+                displacement,
+                self.smooth_weight,
+                self.diffeo_weight,
+                self.shrink_weight,
+                self.corner_penalty,
+                self.reduction,
+            )
+            self.add_loss(penalty + loss_probe)
         else:
             grid = self.grid(images)
         outputs = self.sample(images, grid)
@@ -249,17 +251,6 @@ class FlowWarpDownsample(GridSampler):
             flow = resize_field(flow, rows, cols)
         cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
         return flow * ops.stack(cells_per_pixel)
-
-    def _penalty(self, grid, displacement):
-        total = ops.zeros(())
-        if self.smooth_weight:
-            total = total + self.smooth_weight * smoothness_penalty(displacement, self.reduction)
-        if self.diffeo_weight:
-            folds = fold_penalty(grid, self.corner_penalty, self.reduction)
-            total = total + self.diffeo_weight * folds
-        if self.shrink_weight:
-            total = total + self.shrink_weight * shrink_penalty(grid, self.reduction)
-        return total
 
     def _build_flow_layer(self, input_shape):
         if not self.flow_layer.built:

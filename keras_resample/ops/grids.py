@@ -77,8 +77,7 @@ def grid_from_flow(flow, image_size):
     flow = check_pairs(flow, "flow", ranks=(3, 4))
     if len(flow.shape) == 3:
         flow = flow[None]
-    extent = ops.convert_to_tensor([width, height], dtype="float32")
-    return uniform_grid_like(flow) + flow / extent
+    return uniform_grid_like(flow) + flow / extent(width, height)
 
 
 def grid_from_boxes(boxes, size):
@@ -186,8 +185,14 @@ def resize_field(field, height, width):
 def grid_from_displacement(displacement):
     """Grid displaced from the uniform one by (batch, h', w', 2) cells of the grid."""
     _, rows, cols, _ = ops.shape(displacement)
-    cells = ops.cast(ops.stack([cols, rows]), "float32")
-    return uniform_grid_like(displacement) + displacement / cells
+    return uniform_grid_like(displacement) + displacement / extent(cols, rows)
+
+
+def extent(width, height):
+    """The two sizes as float32 (x, y), for sizes that may be tensors."""
+    if isinstance(width, int) and isinstance(height, int):
+        return ops.convert_to_tensor([float(width), float(height)], dtype="float32")
+    return ops.cast(ops.stack([width, height]), "float32")
 
 
 def _resize_axis(values, count, axis):

@@ -2,24 +2,44 @@
 
 from keras import ops
 
-from keras_resample.ops.grids import check_pairs, uniform_grid_like
+from keras_resample.ops.grids import check_pairs, extent, uniform_grid_like
 
 
 def cell_displacement(grid):
     """Displacement of `grid` from the uniform grid, in cells of the grid: (batch, h', w', 2)."""
     grid = check_pairs(grid, "grid", ranks=(4,))
-    shape = ops.shape(grid)
-    extent = ops.cast(ops.stack([shape[2], shape[1]]), "float32")
-    return (grid - uniform_grid_like(grid)) * extent
+    _, rows, cols, _ = ops.shape(grid)
+    return (grid - uniform_grid_like(grid)) * extent(cols, rows)
 
 
-def forward_difference(values, axis):
-    """Forward differences along axis 1 or 2, the last one repeated; zero on an axis of length 1."""
-    if values.shape[axis] == 1:
-        return ops.zeros_like(values)
-    steps = ops.diff(values, axis=axis)
-    last = steps[:, -1:] if axis == 1 else steps[:, :, -1:]
-    return ops.concatenate([steps, last], axis=axis)
+def steps(field):
+    """Differences to the next place along x, (b, h', w' - 1, 2), and along y, (b, h' - 1, w', 2)."""
+    return field[:, :, 1:] - field[:, :, :-1], field[:, 1:] - field[:, :-1]
+
+
+def forward_determinants(displacement, along_x, along_y):
+    """`jacobian_determinant` of a displacement in cells with these steps."""
+    along_x = _repeat_last(along_x, 2) if displacement.shape[2] != 1 else 0.0 * displacement
+    along_y = _repeat_last(along_y, 1) if displacement.shape[1] != 1 else 0.0 * displacement
+    return _determinants(along_x, along_y)
+
+
+def corner_determinants(along_x, along_y):
+    """`corner_jacobians`, (bottom, right, b, h' - 1, w' - 1), from the steps of a displacement."""
+    top_bottom = ops.stack([along_x[:, :-1], along_x[:, 1:]])
+    left_right = ops.stack([along_y[:, :, :-1], along_y[:, :, 1:]])
+    return _determinants(top_bottom[:, None], left_right)
+
+
+def _determinants(along_x, along_y):
+    """Determinant of the identity plus two columns."""
+    stretch = (1.0 + along_x[..., 0]) * (1.0 + along_y[..., 1])
+    return stretch - along_x[..., 1] * along_y[..., 0]
+
+
+def _repeat_last(differences, axis):
+    last = differences[:, -1:] if axis == 1 else differences[:, :, -1:]
+    return ops.concatenate([differences, last], axis=axis)
 
 
 def jacobian_determinant(grid):
@@ -45,9 +65,7 @@ def jacobian_determinant(grid):
     True
     """
     displacement = cell_displacement(grid)
-    along_y = forward_difference(displacement, axis=1)
-    along_x = forward_difference(displacement, axis=2)
-    return (1.0 + along_x[..., 0]) * (1.0 + along_y[..., 1]) - along_x[..., 1] * along_y[..., 0]
+    return forward_determinants(displacement, *steps(displacement))
 
 
 def corner_jacobians(grid):
@@ -72,14 +90,9 @@ def corner_jacobians(grid):
     >>> kr.ops.corner_jacobians(kr.ops.uniform_grid((7, 9))).shape == (1, 6, 8, 4)
     True
     """
-    displacement = cell_displacement(grid)
-    along_x = ops.diff(displacement, axis=2) + ops.convert_to_tensor([1.0, 0.0], dtype="float32")
-    along_y = ops.diff(displacement, axis=1) + ops.convert_to_tensor([0.0, 1.0], dtype="float32")
-    top_bottom = ops.stack([along_x[:, :-1], along_x[:, 1:]], axis=3)[:, :, :, :, None]
-    left_right = ops.stack([along_y[:, :, :-1], along_y[:, :, 1:]], axis=3)[:, :, :, None]
-    determinants = top_bottom[..., 0] * left_right[..., 1] - top_bottom[..., 1] * left_right[..., 0]
-    _, rows, cols, _ = ops.shape(displacement)
-    return ops.reshape(determinants, (-1, rows - 1, cols - 1, 4))
+    corners = corner_determinants(*steps(cell_displacement(grid)))
+    corners = ops.transpose(corners, (2, 3, 4, 0, 1))
+    return ops.reshape(corners, (*ops.shape(corners)[:3], 4))
 
 
 def fold_penalty(grid, corners=False, reduction="mean"):
@@ -104,8 +117,9 @@ def fold_penalty(grid, corners=False, reduction="mean"):
     >>> float(kr.ops.fold_penalty(kr.ops.uniform_grid((7, 9))))
     0.0
     """
-    determinants = corner_jacobians(grid) if corners else jacobian_determinant(grid)
-    return reduce_grid(ops.relu(-determinants), reduction)
+    return flow_penalty(
+        cell_displacement(grid), diffeo_weight=1.0, corners=corners, reduction=reduction
+    )
 
 
 def shrink_penalty(grid, reduction="mean"):
@@ -130,7 +144,7 @@ def shrink_penalty(grid, reduction="mean"):
     >>> round(float(kr.ops.shrink_penalty(kr.ops.uniform_grid((7, 9)))), 4)
     1.0
     """
-    return reduce_grid(jacobian_determinant(grid), reduction)
+    return flow_penalty(cell_displacement(grid), shrink_weight=1.0, reduction=reduction)
 
 
 def smoothness_penalty(flow, reduction="mean"):
@@ -160,22 +174,53 @@ def smoothness_penalty(flow, reduction="mean"):
     flow = check_pairs(flow, "flow", ranks=(3, 4))
     if len(flow.shape) == 3:
         flow = flow[None]
-    vertical = flow[:, 2:, 1:-1] + flow[:, :-2, 1:-1]
-    horizontal = flow[:, 1:-1, 2:] + flow[:, 1:-1, :-2]
-    laplacian = vertical + horizontal - 4.0 * flow[:, 1:-1, 1:-1]
-    terms = [ops.diff(flow, axis=1), ops.diff(flow, axis=2), laplacian]
-    total = ops.mean(sum(ops.sum(ops.square(term), axis=(1, 2, 3)) for term in terms))
-    if check_reduction(reduction) == "mean":
-        _, rows, cols, _ = ops.shape(flow)
-        total = total / ops.cast(rows * cols, "float32")
+    return flow_penalty(flow, smooth_weight=1.0, reduction=reduction)
+
+
+def flow_penalty(
+    displacement,
+    smooth_weight=0.0,
+    diffeo_weight=0.0,
+    shrink_weight=0.0,
+    corners=False,
+    reduction="mean",
+):
+    """Weighted sum of the three penalties of a displacement (batch, h', w', 2) in cells."""
+    check_reduction(reduction)
+    batch, rows, cols, _ = ops.shape(displacement)
+    along = steps(displacement)
+    total = 0.0
+    if smooth_weight:
+        squares = sum(ops.sum(values * values) for values in (*along, _laplacian(*along)))
+        total = total + smooth_weight * (squares / _as_float(batch))
+        if reduction == "mean":
+            total = total / _as_float(rows * cols)
+    if diffeo_weight or shrink_weight:
+        determinants = forward_determinants(displacement, *along)
+        has_corners = corners and 1 not in displacement.shape[1:3]
+        folding = corner_determinants(*along) if has_corners else determinants
+    if diffeo_weight:
+        total = total + diffeo_weight * _reduce(ops.relu(-folding), batch, reduction)
+    if shrink_weight:
+        total = total + shrink_weight * _reduce(determinants, batch, reduction)
     return total
 
 
-def reduce_grid(values, reduction):
-    """Reduces (batch, h, w, ...) over the grid by `reduction` and averages over the batch."""
-    axes = tuple(range(1, len(values.shape)))
-    reduce = {"mean": ops.mean, "sum": ops.sum}[check_reduction(reduction)]
-    return ops.mean(reduce(values, axis=axes))
+def _laplacian(along_x, along_y):
+    """The five-point Laplacian inside of the grid, from its steps."""
+    inside_x, inside_y = along_x[:, 1:-1], along_y[:, :, 1:-1]
+    return (inside_x[:, :, 1:] - inside_x[:, :, :-1]) + (inside_y[:, 1:] - inside_y[:, :-1])
+
+
+def _reduce(determinants, batch, reduction):
+    if reduction == "mean":
+        return ops.mean(determinants)
+    return ops.sum(determinants) / _as_float(batch)
+
+
+def _as_float(count):
+    """A size, which may be a tensor, to divide by."""
+    return float(count) if isinstance(count, int) else ops.cast(count, "float32")
 
 
 def check_reduction(reduction):

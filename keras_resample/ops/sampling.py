@@ -8,7 +8,7 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.ops.grids import check_pairs, resize_grid_to, uniform_grid_of
+from keras_resample.ops.grids import check_pairs, extent, resize_grid_to, uniform_grid_of
 
 INTERPOLATIONS = ("bilinear", "nearest")
 FILL_MODES = ("nearest", "constant", "reflect", "mirror")
@@ -97,11 +97,12 @@ def _read_bilinear(images, grid, fill_mode, fill_value, antialias):
     fine_y, fine_x = (_ratio(height, rows), _ratio(width, cols)) if antialias else (1, 1)
     if antialias:
         grid = resize_grid_to(grid, rows * fine_y, cols * fine_x)
-    last = _last_pixel(height, width)
     position = _group_cells(_pixel_positions(grid, height, width), rows, fine_y, cols, fine_x)
-    coverage = _coverage(position, last) if fill_mode == "constant" else None
-    position = _inside(position, last, fill_mode)
-    result = backend.bilinear(images, position[..., 0], position[..., 1], coverage)
+    coverage = None
+    if fill_mode == "constant":
+        coverage = _coverage(position, _last_pixel(height, width))
+    position = _fold_back(position, height, width, fill_mode)
+    result = backend.bilinear(images, position, coverage)
     if coverage is not None:
         outside = ops.sum(1.0 - coverage, axis=-1)[..., None]
         result = result + ops.cast(outside * fill_value, result.dtype)
@@ -118,9 +119,10 @@ def _read_nearest(images, grid, fill_mode, fill_value, antialias):
     last = _last_pixel(height, width)
     position = _pixel_positions(grid, height, width)
     position = ops.reshape(position, (ops.shape(position)[0], rows * cols, 2))
-    pixel = _inside(position, last, fill_mode)
+    pixel = _fold_back(position, height, width, fill_mode)
     pixel = ops.where(ops.isnan(pixel), 0.0, pixel)  # an integer image has no NaN to return
-    pixel = ops.cast(ops.minimum(ops.floor(pixel + 0.5), last), "int32")
+    pixel = ops.clip(ops.floor(pixel + 0.5), 0.0, last)
+    pixel = ops.cast(pixel, "int32")
     result = backend.nearest(images, pixel[..., 1], pixel[..., 0])
     if fill_mode == "constant":
         inside = ops.all((position >= -0.5) & (position < last + 0.5), axis=-1)
@@ -130,7 +132,7 @@ def _read_nearest(images, grid, fill_mode, fill_value, antialias):
 
 def _last_pixel(height, width):
     """Pixel coordinates (x, y) of the last pixel, float32."""
-    return ops.cast(ops.stack([width, height]), "float32") - 1.0
+    return extent(width, height) - 1.0
 
 
 def _pixel_positions(grid, height, width):
@@ -141,8 +143,7 @@ def _pixel_positions(grid, height, width):
     """
     _, rows, cols, _ = ops.shape(grid)
     displacement = grid - uniform_grid_of(rows, cols)
-    extent = ops.cast(ops.stack([width, height]), "float32")
-    return displacement * extent + _resize_positions(rows, cols, height, width)
+    return displacement * extent(width, height) + _resize_positions(rows, cols, height, width)
 
 
 def _resize_positions(rows, cols, height, width):
@@ -153,9 +154,8 @@ def _resize_positions(rows, cols, height, width):
     if all(isinstance(n, int) for n in (rows, cols, height, width)):
         return ops.convert_to_tensor(_static_resize_positions(rows, cols, height, width))
     x, y = ops.meshgrid(ops.arange(cols, dtype="float32"), ops.arange(rows, dtype="float32"))
-    size = ops.cast(ops.stack([width, height]), "float32")
-    count = ops.cast(ops.stack([cols, rows]), "float32")
-    return (ops.stack([x, y], axis=-1)[None] + 0.5) * (size / count) - 0.5
+    ratio = extent(width, height) / extent(cols, rows)
+    return (ops.stack([x, y], axis=-1)[None] + 0.5) * ratio - 0.5
 
 
 @functools.lru_cache(maxsize=64)
@@ -181,15 +181,13 @@ def _ratio(size, count):
     return (size + count - 1) // count
 
 
-def _inside(position, last, fill_mode):
-    """Moves pixel coordinates into [0, last] where `fill_mode` reads the same value there."""
+def _fold_back(position, height, width, fill_mode):
+    """Moves pixel coordinates to where `fill_mode` reads the same, up to the edge pixels' rim."""
     if fill_mode == "reflect":
-        position = _fold(position + 0.5, last + 1.0) - 0.5
-    elif fill_mode == "mirror":
-        position = _fold(position, last)
-    # `where` rather than `clip`, whose gradient on the bound differs between backends
-    position = ops.where(position < 0.0, 0.0, position)
-    return ops.where(position > last, last, position)
+        return _fold(position + 0.5, extent(width, height)) - 0.5
+    if fill_mode == "mirror":
+        return _fold(position, _last_pixel(height, width))
+    return position
 
 
 def _fold(position, length):

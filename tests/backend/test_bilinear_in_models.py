@@ -24,8 +24,7 @@ class Sampler(keras.layers.Layer):
         self.places = self.add_weight(shape=(1, 9, 2), initializer=places)
 
     def call(self, images):
-        x, y = self.places[..., 0:1], self.places[..., 1:2]
-        return ops.reshape(bilinear(images, x, y), (-1, 27))
+        return ops.reshape(bilinear(images, self.places[:, :, None]), (-1, 27))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], 27)
@@ -70,20 +69,19 @@ def test_saved_model_runs_at_any_batch_size_and_needs_no_compiler(tmp_path):
 def test_unknown_height_and_width():
     import tensorflow as tf
 
-    def call(images, x, y):
+    def call(images, positions):
         with tf.GradientTape() as tape:
-            tape.watch([images, x, y])
-            output = bilinear(images, x, y)
-        return output, *tape.gradient(output, [images, x, y])
+            tape.watch([images, positions])
+            output = bilinear(images, positions)
+        return output, *tape.gradient(output, [images, positions])
 
-    spec = [tf.TensorSpec((None, None, None, 3))] + [tf.TensorSpec((None, None, 1))] * 2
+    spec = [tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((None, None, 1, 2))]
     dynamic = tf.function(call, input_signature=spec, autograph=False)
     rng = np.random.default_rng(0)
     for height, width in ((5, 7), (1, 4), (6, 6)):
         images = rng.normal(size=(2, height, width, 3)).astype("float32")
-        x = rng.uniform(0, width - 1, (2, 5, 1)).astype("float32")
-        y = rng.uniform(0, height - 1, (2, 5, 1)).astype("float32")
-        inputs = [tf.constant(value) for value in (images, x, y)]
+        positions = rng.uniform(0, [width - 1, height - 1], (2, 5, 1, 2)).astype("float32")
+        inputs = [tf.constant(images), tf.constant(positions)]
         for found, expected in zip(dynamic(*inputs), call(*inputs), strict=True):
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -93,17 +91,15 @@ def test_torch_export_with_a_dynamic_batch():
     import torch
 
     class Module(torch.nn.Module):
-        def forward(self, images, x, y):
-            return bilinear(images, x, y)
+        def forward(self, images, positions):
+            return bilinear(images, positions)
 
-    images = torch.rand(4, 6, 6, 3)
-    x, y = torch.rand(1, 9, 1) * 5, torch.rand(1, 9, 1) * 5
-    batch = torch.export.Dim("batch")
-    shapes = {"images": {0: batch}, "x": None, "y": None}
-    program = torch.export.export(Module(), (images, x, y), dynamic_shapes=shapes).module()
+    images, positions = torch.rand(4, 6, 6, 3), torch.rand(1, 9, 1, 2) * 5
+    shapes = {"images": {0: torch.export.Dim("batch")}, "positions": None}
+    program = torch.export.export(Module(), (images, positions), dynamic_shapes=shapes).module()
     for n in (2, 5):
         more = torch.rand(n, 6, 6, 3)
-        torch.testing.assert_close(program(more, x, y), reference.bilinear(more, x, y))
+        torch.testing.assert_close(program(more, positions), reference.bilinear(more, positions))
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="a mesh of several devices in one process is jax's")
