@@ -1,9 +1,10 @@
 """A small harness for timing variants of one computation against a named baseline.
 
 The variants run one after the other in every round, in one process, so that a slow moment of a
-shared machine hits all of them. A ratio is the median over the rounds of "this variant / the
-baseline of the same round"; the spread is the quartiles of that ratio. Call `use_threads` before
-importing keras.
+shared machine hits all of them; each is called once untimed before, so that none pays for what the
+one before it left in caches and allocator. A ratio is the median over the rounds of "this variant /
+the baseline of the same round"; the spread is the quartiles of that ratio. Call `use_threads`
+before importing keras.
 """
 
 import os
@@ -13,6 +14,10 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+
+# For a process to measure in: glibc keeps what is freed, or a variant pays in page faults for what
+# another one returned to the system. Other allocators ignore it.
+STEADY_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
 
 
 @dataclass
@@ -166,6 +171,7 @@ def measure(case, variants, baseline, rounds=25, warm_up=4, min_ms=10.0):
         walls[name], cpus[name] = [], []
     for _ in range(rounds):
         for name, call in variants.items():
+            synchronize(call())
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(repeats[name]):
                 outputs = call()

@@ -246,7 +246,8 @@ def main():
         for backend in [options.backend] if options.backend else BACKENDS:
             part = Path(folder, f"{backend}.json")
             arguments = [*sys.argv[1:], "--backend", backend, "--json", str(part)]
-            subprocess.run([sys.executable, __file__, *arguments], check=True)
+            environment = os.environ | harness.STEADY_MEMORY
+            subprocess.run([sys.executable, __file__, *arguments], check=True, env=environment)
             results.append(json.loads(part.read_text()))
     page = report(results)
     if options.output:

@@ -5,10 +5,10 @@ The only place of the package, next to `export`, that imports a framework.
 
 import keras
 
-from keras_resample.backend.reference import nearest
+from keras_resample.backend.reference import fused, fusion, nearest
 
 if keras.backend.backend() == "tensorflow":
-    from keras_resample.backend.tensorflow import bilinear
+    from keras_resample.backend.tensorflow import bilinear, fused, fusion
 elif keras.backend.backend() == "jax":
     from keras_resample.backend.jax import bilinear
 elif keras.backend.backend() == "torch":

@@ -1,5 +1,7 @@
 """The sampling kernels in `keras.ops` alone: the definition the fast ones are tested by."""
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -76,3 +78,13 @@ def accumulator(dtype):
 def nearest(images, rows, cols):
     """Reads the pixels at integer `rows`, `cols` (b or 1, p): (b, p, c) of the images' dtype."""
     return take_pixels(images, rows, cols)
+
+
+def fused(function, tensor):
+    """`function(tensor)`, a scalar, with the least cost per operation the backend has."""
+    return function(tensor)
+
+
+def fusion():
+    """Context in which operations may be compiled together."""
+    return contextlib.nullcontext()

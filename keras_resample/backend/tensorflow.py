@@ -1,6 +1,6 @@
 """The bilinear kernel on TensorFlow: four gathers that XLA may fuse, and their derivative by hand.
 
-`jit_scope` marks the forward operations for XLA where it is linked. A SavedModel of them stays an
+`fusion` marks the forward operations for XLA where it is linked. A SavedModel of them stays an
 ordinary graph that any server runs; a nested `jit_compile=True` would refuse without the compiler.
 The gradient is faster as an ordinary graph, so it is outside of the scope.
 """
@@ -14,9 +14,27 @@ from keras_resample.backend.reference import tap_weights
 FEW_CHANNELS = 16  # below this the gradient is taken in rows of all images' channels
 
 
-def scope():
+def fusion():
     """Marks operations for XLA; TensorFlow has no such thing in eager mode."""
     return contextlib.nullcontext() if tf.executing_eagerly() else tf.xla.experimental.jit_scope()
+
+
+def fused(function, tensor):
+    """`function(tensor)`, a scalar, and its gradient, each in one piece."""
+
+    @tf.custom_gradient
+    def value(tensor):
+        def gradient(upstream):
+            with fusion(), tf.GradientTape() as tape:
+                tape.watch(tensor)
+                result = function(tensor)
+            with fusion():
+                return upstream * tape.gradient(result, tensor)
+
+        with fusion():
+            return function(tensor), gradient
+
+    return value(tensor)
 
 
 def sizes(images):
@@ -48,14 +66,21 @@ def take(images, indices):
 
 
 def forward(images, x, y, weights):
-    """The weighted sum; `add_n`, as the optimizer would take a chain of `+` out of the scope."""
+    """The weighted sum; `add_n`, as the optimizer would take a chain of `+` out of the fusion.
+
+    In two fusions, so that what is shared by the batch is not computed again in every image.
+    """
     batch, height, width, channels = sizes(images)
-    first, steps, fx, fy = places(images, x, y)
-    table = tf.reshape(images, (batch, height * width, channels))
-    taps = zip(steps, tap_weights(fx, fy, weights), strict=True)
-    terms = [tf.cast(take(table, first + s), fx.dtype) * tap[..., None] for s, tap in taps]
-    total = tf.add_n(terms)
-    return total[:, :, 0] if x.shape[2] == 1 else tf.reduce_sum(total, axis=2)
+    with fusion():
+        first, steps, fx, fy = places(images, x, y)
+        indices = [first + step for step in steps]
+        taps = tap_weights(fx, fy, weights)
+    with fusion():
+        table = tf.reshape(images, (batch, height * width, channels))
+        pairs = zip(indices, taps, strict=True)
+        terms = [tf.cast(take(table, index), fx.dtype) * tap[..., None] for index, tap in pairs]
+        total = tf.add_n(terms)
+        return total[:, :, 0] if x.shape[2] == 1 else tf.reduce_sum(total, axis=2)
 
 
 def rows(values, batch):
@@ -77,7 +102,7 @@ def backward_to_grid(images, x, y, weights, upstream):
         total = tf.reduce_sum(take(table, first + step) * upstream[:, :, None], axis=-1)
         return tf.reduce_sum(total, axis=0, keepdims=True) if shared else total
 
-    with contextlib.nullcontext() if shared else scope():
+    with contextlib.nullcontext() if shared else fusion():
         a, b, c, d = (dot(step) for step in steps)
     scale = 1 if weights is None else weights
     to_x = scale * ((b - a) * (1 - fy) + (d - c) * fy)
@@ -126,7 +151,6 @@ def bilinear(images, positions, weights=None):
                 to_images = backward_to_images(images, x, y, weights, upstream)
             return to_images, *to_grid
 
-        with scope():
-            return forward(images, x, y, weights), gradient
+        return forward(images, x, y, weights), gradient
 
     return kernel(*tensors)

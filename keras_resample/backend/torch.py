@@ -12,7 +12,7 @@ from torch.nn.functional import embedding_bag, grid_sample
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
-SHARING = 16  # images that share the indices and weights of one grid, which stay in the cache
+SHARING = 8  # images that share the indices and weights of one grid, which stay in the cache
 
 
 def corners(positions, height, width):
@@ -35,8 +35,17 @@ def tap_weights(fx, fy):
     return torch.stack([gy * gx, gy * fx, fy * gx, fy * fx], -1)
 
 
-def bag(table, indices, weights):
-    return embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
+def bag_starts(indices):
+    """Where the bags (p, n) start when they lie one after the other."""
+    count = indices.shape[1]
+    return torch.arange(0, indices.numel(), count, dtype=indices.dtype, device=indices.device)
+
+
+def bag(table, indices, weights, starts=None):
+    """Weighted sums (p, c) of rows of `table` (n, c), by `indices` and `weights` (p, n)."""
+    starts = bag_starts(indices) if starts is None else starts
+    indices, weights = indices.reshape(-1), weights.reshape(-1)
+    return embedding_bag(indices, table, starts, per_sample_weights=weights, mode="sum")
 
 
 def take_bilinear(images, positions):
@@ -82,14 +91,19 @@ def bilinear(images, positions, weights=None):
         result = bag(table, indices.reshape(samples, -1), taps.reshape(samples, -1))
         return result.reshape(samples, batch, channels).permute(1, 0, 2)
 
-    together = min(batch, SHARING) if shared else batch
+    together = min(batch, SHARING) if shared and not training else batch
     if together * height * width >= 2**31:
         indices = indices.long()
     first = torch.arange(together, dtype=indices.dtype, device=indices.device) * (height * width)
     indices = (indices + first.reshape(-1, 1, 1, 1)).reshape(together * samples, -1)
     taps = taps.expand(together, -1, -1, -1).reshape(together * samples, -1)
-    parts = []
-    for part in images.split(together):
-        rows = len(part) * samples
-        parts.append(bag(part.reshape(-1, channels), indices[:rows], taps[:rows]))
-    return torch.cat(parts).reshape(batch, samples, channels)
+    starts = bag_starts(indices)
+    if together == batch:
+        result = bag(images.reshape(-1, channels), indices, taps, starts)
+        return result.reshape(batch, samples, channels)
+    result = torch.empty((batch, samples, channels), dtype=dtype, device=images.device)
+    for part, target in zip(images.split(together), result.split(together), strict=True):
+        n = len(part) * samples
+        sums = bag(part.reshape(-1, channels), indices[:n], taps[:n], starts[:n])
+        target.copy_(sums.reshape(target.shape))
+    return result

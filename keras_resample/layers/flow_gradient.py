@@ -59,10 +59,9 @@ def with_conditioned_gradient(weights):
             loss_scale = upstream[-1]
             field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
             field = response * ops.matmul(smooth_x, ops.reshape(field, (rows, cols, 2)))
-            longest = ops.sqrt(ops.max(ops.sum(ops.square(field), axis=-1)))
+            longest = ops.sqrt(ops.max(ops.sum(field * field, axis=-1)))
             bound = GRADIENT_BOUND * loss_scale
-            shrink = ops.where(longest > bound, bound / ops.maximum(longest, bound), 1.0)
-            field = field * ops.where(loss_scale > 0.0, shrink, 1.0)
+            field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)
             return ops.concatenate([ops.reshape(field, (-1,)), ops.zeros((1,))])
 
         return values, grad

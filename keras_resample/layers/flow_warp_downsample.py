@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.layers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.grid_sampler import GridSampler
-from keras_resample.ops.grids import grid_from_displacement, resize_field
+from keras_resample.ops.grids import extent, resize_field, uniform_grid_like
 from keras_resample.ops.jacobian import check_reduction, flow_penalty, jacobian_determinant
 
 
@@ -171,7 +172,8 @@ class FlowWarpDownsample(GridSampler):
         self._flow.assign(values.astype("float32") / ops.convert_to_numpy(self._unit()))
 
     def grid(self, images):
-        return grid_from_displacement(self._displacement(images))
+        displacement = self._relative(self._field(images))
+        return uniform_grid_like(displacement) + displacement
 
     def jacobian(self, images=None):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
@@ -190,25 +192,17 @@ class FlowWarpDownsample(GridSampler):
         return determinants if self.flow_layer is not None else determinants[0]
 
     def call(self, images, return_grid=False, training=None):
+        field = self._field(images)
         if training and self.trainable:
-            weights, loss_probe = None, 0.0
+            loss_probe = 0.0
             if self.flow_layer is None:
-                weights, loss_probe = with_conditioned_gradient(ops.convert_to_tensor(self._flow))
-            displacement = self._displacement(images, weights)
-            grid = grid_from_displacement(displacement)
-            penalty = flow_penalty(
-                displacement,
-                self.smooth_weight,
-                self.diffeo_weight,
-                self.shrink_weight,
-                self.corner_penalty,
-                self.reduction,
-            )
-            self.add_loss(penalty + loss_probe)
-        else:
-            grid = self.grid(images)
-        outputs = self.sample(images, grid)
-        return (outputs, grid) if return_grid else outputs
+                field, loss_probe = with_conditioned_gradient(field)
+            self.add_loss(backend.fused(self._penalty, field) + loss_probe)
+        displacement = self._relative(field)
+        outputs = self._sample_displaced(images, displacement)
+        if return_grid:
+            return outputs, uniform_grid_like(displacement) + displacement
+        return outputs
 
     def get_config(self):
         flow = "learned"
@@ -234,14 +228,24 @@ class FlowWarpDownsample(GridSampler):
             config = {**config, "flow": flow}
         return cls(**config)
 
-    def _displacement(self, images, weights=None):
-        """Displacement in cells of the output, `(batch or 1, h', w', 2)`."""
+    def _field(self, images):
+        """What is learned, `(h', w', 2)`, or predicted, `(batch, h', w', 2)`."""
         if self.flow_layer is not None:
             return self._predicted_displacement(images)
-        weights = ops.convert_to_tensor(self._flow) if weights is None else weights
-        return weights[None] * FLOW_UNIT
+        return ops.convert_to_tensor(self._flow)
+
+    def _in_cells(self, field):
+        """Displacement of a field in cells of the output, `(batch or 1, h', w', 2)`."""
+        return field if self.flow_layer is not None else field[None] * FLOW_UNIT
+
+    def _relative(self, field):
+        """Displacement of a field in relative coordinates, `(batch or 1, h', w', 2)`."""
+        displacement = self._in_cells(field)
+        _, rows, cols, _ = ops.shape(displacement)
+        return displacement / extent(cols, rows)
 
     def _predicted_displacement(self, images):
+        """In cells of the output."""
         height, width = self._image_size(ops.shape(images))
         flow = ops.cast(self.flow_layer(images), "float32")
         if self.data_format == "channels_first":
@@ -251,6 +255,16 @@ class FlowWarpDownsample(GridSampler):
             flow = resize_field(flow, rows, cols)
         cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
         return flow * ops.stack(cells_per_pixel)
+
+    def _penalty(self, field):
+        return flow_penalty(
+            self._in_cells(field),
+            self.smooth_weight,
+            self.diffeo_weight,
+            self.shrink_weight,
+            self.corner_penalty,
+            self.reduction,
+        )
 
     def _build_flow_layer(self, input_shape):
         if not self.flow_layer.built:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.ops.grids import check_size, uniform_grid
-from keras_resample.ops.sampling import check_data_format, check_sampling, sample
+from keras_resample.ops.sampling import check_data_format, check_sampling, sample, sample_displaced
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -111,16 +111,8 @@ class GridSampler(keras.layers.Layer):
             dtype of `x` under `"nearest"`.
         """
         interpolation = interpolation or self.interpolation
-        outputs = sample(
-            x,
-            grid,
-            interpolation=interpolation,
-            fill_mode=self.fill_mode,
-            fill_value=self.fill_value,
-            antialias=self.antialias and interpolation == "bilinear",
-            data_format=self.data_format,
-        )
-        return outputs if interpolation == "nearest" else ops.cast(outputs, self.compute_dtype)
+        outputs = sample(x, grid, **self._sampling_arguments(interpolation))
+        return self._cast_samples(outputs, interpolation)
 
     def target_size(self, height, width):
         """Size `(h', w')` of the output for an input of `height` x `width` pixels."""
@@ -157,6 +149,24 @@ class GridSampler(keras.layers.Layer):
             "fill_mode": self.fill_mode,
             "fill_value": self.fill_value,
             "antialias": self.antialias,
+            "data_format": self.data_format,
+        }
+
+    def _sample_displaced(self, images, displacement):
+        """`sample` at the uniform grid plus a relative displacement, without their addition."""
+        arguments = self._sampling_arguments(self.interpolation)
+        outputs = sample_displaced(images, displacement, **arguments)
+        return self._cast_samples(outputs, self.interpolation)
+
+    def _cast_samples(self, outputs, interpolation):
+        return outputs if interpolation == "nearest" else ops.cast(outputs, self.compute_dtype)
+
+    def _sampling_arguments(self, interpolation):
+        return {
+            "interpolation": interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "antialias": self.antialias and interpolation == "bilinear",
             "data_format": self.data_format,
         }
 

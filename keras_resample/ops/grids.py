@@ -168,13 +168,8 @@ def resize_grid(grid, size):
     >>> kr.ops.resize_grid(kr.ops.uniform_grid((7, 7)), (14, 28)).shape == (1, 14, 28, 2)
     True
     """
-    return resize_grid_to(check_pairs(grid, "grid", ranks=(4,)), *check_size(size))
-
-
-def resize_grid_to(grid, height, width):
-    """`resize_grid` for sizes that may be tensors."""
-    displacement = grid - uniform_grid_like(grid)
-    return resize_field(displacement, height, width) + uniform_grid_of(height, width)
+    grid, size = check_pairs(grid, "grid", ranks=(4,)), check_size(size)
+    return resize_field(grid - uniform_grid_like(grid), *size) + uniform_grid(size)
 
 
 def resize_field(field, height, width):
@@ -182,16 +177,10 @@ def resize_field(field, height, width):
     return _resize_axis(_resize_axis(field, height, axis=1), width, axis=2)
 
 
-def grid_from_displacement(displacement):
-    """Grid displaced from the uniform one by (batch, h', w', 2) cells of the grid."""
-    _, rows, cols, _ = ops.shape(displacement)
-    return uniform_grid_like(displacement) + displacement / extent(cols, rows)
-
-
 def extent(width, height):
     """The two sizes as float32 (x, y), for sizes that may be tensors."""
     if isinstance(width, int) and isinstance(height, int):
-        return ops.convert_to_tensor([float(width), float(height)], dtype="float32")
+        return ops.convert_to_tensor(np.array([width, height], "float32"))
     return ops.cast(ops.stack([width, height]), "float32")
 
 

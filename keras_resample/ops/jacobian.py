@@ -13,7 +13,7 @@ def cell_displacement(grid):
 
 
 def steps(field):
-    """Differences to the next place along x, (b, h', w' - 1, 2), and along y, (b, h' - 1, w', 2)."""
+    """Differences to the next place along x (b, h', w' - 1, 2) and along y (b, h' - 1, w', 2)."""
     return field[:, :, 1:] - field[:, :, :-1], field[:, 1:] - field[:, :-1]
 
 

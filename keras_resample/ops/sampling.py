@@ -1,5 +1,6 @@
 """The one sampler: reads images, feature maps and label maps at a grid."""
 
+import contextlib
 import functools
 import math
 
@@ -8,7 +9,7 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.ops.grids import check_pairs, extent, resize_grid_to, uniform_grid_of
+from keras_resample.ops.grids import check_pairs, extent, resize_field, uniform_grid_like
 
 INTERPOLATIONS = ("bilinear", "nearest")
 FILL_MODES = ("nearest", "constant", "reflect", "mirror")
@@ -34,8 +35,8 @@ def sample(
     At a uniform grid and an integer ratio that is average pooling.
 
     Gradients flow to the images (of floating dtype) and to the grid. A NaN in the grid stays in
-    its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch the
-    bilinear kernel has no second derivative.
+    its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch a
+    bilinear grid shared by the batch has no second derivative.
 
     Args:
         images: `(batch, h, w, channels)`, or `(batch, channels, h, w)` under channels-first; of
@@ -78,26 +79,49 @@ def sample(
             )
     images = ops.convert_to_tensor(images)
     grid = check_pairs(grid, "grid", ranks=(4,))
-    _check_images(images, grid, data_format)
-    if grid.shape[0] is None:  # it may be 1, which a kernel has to know
+    with fusion_of(grid):
+        displacement = grid - uniform_grid_like(grid)
+        return sample_displaced(
+            images, displacement, interpolation, fill_mode, fill_value, antialias, data_format
+        )
+
+
+def sample_displaced(
+    images, displacement, interpolation, fill_mode, fill_value, antialias, data_format
+):
+    """`sample` at the uniform grid plus a displacement, relative, float32 (batch or 1, h', w', 2).
+
+    Where it is zero the positions are exactly those of a resize, at any image size.
+    """
+    _check_images(images, displacement, data_format)
+    if displacement.shape[0] is None:  # it may be 1, which a kernel has to know
         batch = ops.shape(images)[0]
-        grid = ops.broadcast_to(grid, (batch, *ops.shape(grid)[1:]))
+        displacement = ops.broadcast_to(displacement, (batch, *ops.shape(displacement)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
     read = _read_nearest if interpolation == "nearest" else _read_bilinear
-    result = read(images, grid, fill_mode, fill_value, antialias)
+    result = read(images, displacement, fill_mode, fill_value, antialias)
     if data_format == "channels_first":
         result = ops.transpose(result, (0, 3, 1, 2))
     return result
 
 
-def _read_bilinear(images, grid, fill_mode, fill_value, antialias):
+def fusion_of(grid):
+    """Context to compute what belongs to each sample of `grid` in one piece with reading it.
+
+    For a grid of one image only: what is shared by the batch is better computed before.
+    """
+    return contextlib.nullcontext() if grid.shape[0] == 1 else backend.fusion()
+
+
+def _read_bilinear(images, displacement, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
-    _, rows, cols, _ = ops.shape(grid)
+    _, rows, cols, _ = ops.shape(displacement)
     fine_y, fine_x = (_ratio(height, rows), _ratio(width, cols)) if antialias else (1, 1)
     if antialias:
-        grid = resize_grid_to(grid, rows * fine_y, cols * fine_x)
-    position = _group_cells(_pixel_positions(grid, height, width), rows, fine_y, cols, fine_x)
+        displacement = resize_field(displacement, rows * fine_y, cols * fine_x)
+    position = _pixel_positions(displacement, height, width)
+    position = _group_cells(position, rows, fine_y, cols, fine_x)
     coverage = None
     if fill_mode == "constant":
         coverage = _coverage(position, _last_pixel(height, width))
@@ -108,16 +132,17 @@ def _read_bilinear(images, grid, fill_mode, fill_value, antialias):
         result = result + ops.cast(outside * fill_value, result.dtype)
     if antialias:
         result = result / ops.cast(fine_y * fine_x, result.dtype)
-    is_float = keras_backend.is_float_dtype(images.dtype)
-    dtype = keras_backend.standardize_dtype(images.dtype) if is_float else "float32"
-    return ops.cast(ops.reshape(result, (-1, rows, cols, channels)), dtype)
+    result = ops.reshape(result, (-1, rows, cols, channels))
+    dtype = keras_backend.standardize_dtype(images.dtype)
+    dtype = dtype if keras_backend.is_float_dtype(dtype) else "float32"
+    return ops.cast(result, dtype)
 
 
-def _read_nearest(images, grid, fill_mode, fill_value, antialias):
+def _read_nearest(images, displacement, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
-    _, rows, cols, _ = ops.shape(grid)
+    _, rows, cols, _ = ops.shape(displacement)
     last = _last_pixel(height, width)
-    position = _pixel_positions(grid, height, width)
+    position = _pixel_positions(displacement, height, width)
     position = ops.reshape(position, (ops.shape(position)[0], rows * cols, 2))
     pixel = _fold_back(position, height, width, fill_mode)
     pixel = ops.where(ops.isnan(pixel), 0.0, pixel)  # an integer image has no NaN to return
@@ -135,14 +160,9 @@ def _last_pixel(height, width):
     return extent(width, height) - 1.0
 
 
-def _pixel_positions(grid, height, width):
-    """Pixel coordinates (batch, h', w', 2) of a relative grid, pixel centres at integers.
-
-    Written as displacement from the uniform grid, whose own positions are those of a resize: so a
-    uniform grid reads exactly where a resize reads, at any image size.
-    """
-    _, rows, cols, _ = ops.shape(grid)
-    displacement = grid - uniform_grid_of(rows, cols)
+def _pixel_positions(displacement, height, width):
+    """Pixel coordinates (batch, h', w', 2) of displaced places, pixel centres at integers."""
+    _, rows, cols, _ = ops.shape(displacement)
     return displacement * extent(width, height) + _resize_positions(rows, cols, height, width)
 
 
@@ -169,6 +189,8 @@ def _static_resize_positions(rows, cols, height, width):
 def _group_cells(positions, rows, fine_y, cols, fine_x):
     """(b, rows * fine_y, cols * fine_x, 2) -> (b, rows * cols, fine_y * fine_x, 2)."""
     batch = ops.shape(positions)[0]  # a kernel has to see that it is 1, which -1 would hide
+    if isinstance(fine_y, int) and fine_y == fine_x == 1:
+        return ops.reshape(positions, (batch, rows * cols, 1, 2))
     cells = ops.reshape(positions, (batch, rows, fine_y, cols, fine_x, 2))
     cells = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
     return ops.reshape(cells, (batch, rows * cols, fine_y * fine_x, 2))
