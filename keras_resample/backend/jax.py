@@ -5,6 +5,8 @@ import jax.numpy as jnp
 
 from keras_resample.backend.reference import tap_weights
 
+FEW_CHANNELS = 16  # below this the gradient to a shared grid is taken of all images at once
+
 
 def places(images, x, y):
     """The flat index of the top left tap, the steps to the four taps, and the fractions."""
@@ -61,7 +63,12 @@ def forward(images, x, y, weights):
 def backward(saved, upstream):
     """Under `jit` XLA drops the part of the gradient that nobody asks for."""
     images, *grid = saved
-    to_grid = jax.vjp(lambda *grid: samples(images, *grid), *grid)[1](upstream)
+    batch, height, width, channels = images.shape
+    pixels, to_pixels = images, upstream
+    if grid[0].shape[0] == 1 and channels < FEW_CHANNELS:  # one image of all images' channels
+        pixels = images.transpose(1, 2, 0, 3).reshape(1, height, width, batch * channels)
+        to_pixels = upstream.transpose(1, 0, 2).reshape(1, -1, batch * channels)
+    to_grid = jax.vjp(lambda *grid: samples(pixels, *grid), *grid)[1](to_pixels)
     if not jnp.issubdtype(images.dtype, jnp.floating):
         return None, *to_grid
     x, y, weights = grid
