@@ -15,6 +15,8 @@ import functools
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
+
 # Cells per unit of weight: Adam at 1e-3 moves a cell of the grid by at most 0.064 cells a step.
 FLOW_UNIT = 64.0
 # Cells over which neighbours move together.
@@ -56,13 +58,14 @@ def with_conditioned_gradient(weights):
     def condition(values):
         def grad(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            loss_scale = upstream[-1]
-            field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
-            field = response * ops.matmul(smooth_x, ops.reshape(field, (rows, cols, 2)))
-            longest = ops.sqrt(ops.max(ops.sum(field * field, axis=-1)))
-            bound = GRADIENT_BOUND * loss_scale
-            field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)
-            return ops.concatenate([ops.reshape(field, (-1,)), ops.zeros((1,))])
+            with backend.fusion():
+                loss_scale = upstream[-1]
+                field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
+                field = response * ops.matmul(smooth_x, ops.reshape(field, (rows, cols, 2)))
+                longest = ops.sqrt(ops.max(ops.sum(field * field, axis=-1)))
+                bound = GRADIENT_BOUND * loss_scale
+                field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)
+                return ops.concatenate([ops.reshape(field, (-1,)), ops.zeros((1,))])
 
         return values, grad
 

@@ -6,15 +6,17 @@ among those of different identities, TAR among those of the same.
 
 import numpy as np
 
-RULES = ("strict", "ijb")
+from keras_resample.metrics.arrays import to_numpy, truth_array
 
 
-def roc(scores, same):
+def roc(scores, same, counts=None):
     """False and true accept rates at every threshold that makes a difference.
 
     Args:
         scores: Float array (n,), higher for pairs that look more alike.
         same: Bool array (n,), whether the pair shows one identity.
+        counts: Integer array (n,), how many pairs stand behind each entry, as `all_pairs_histogram`
+            returns them; None for one each.
 
     Returns:
         far, tar and thresholds (k + 1,) float64 for k distinct scores, from (0, 0) at the
@@ -30,63 +32,71 @@ def roc(scores, same):
     >>> far.tolist(), tar.tolist(), thresholds.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0], [inf, 0.9, 0.8, 0.3])
     """
-    false, true, thresholds = _counts(scores, same)
+    false, true, thresholds = counts_of_both(scores, same, counts)
     return false / false[-1], true / true[-1], thresholds
 
 
-def tar_at_far(scores, same, fars, rule="strict"):
-    """True accept rate at given false accept rates.
+def det(scores, same, counts=None):
+    """Detection error trade-off: false accept and false reject rates at every threshold.
 
-    `rule="strict"` is the largest TAR whose FAR does not exceed the target. With N pairs of
-    different identities a FAR below 1/N cannot be measured: the result is NaN.
-
-    `rule="ijb"` is that of the IJB scripts: the TAR at the point of the ROC curve of
-    scikit-learn, which leaves out points on straight lines, whose FAR is nearest to the target
-    (of two as near, the larger TAR). It may exceed the target, and is never NaN.
+    FRR = 1 - TAR. The curve is drawn with both rates on logarithmic or normal-deviate axes.
 
     Args:
         scores: Float array (n,), higher for pairs that look more alike.
         same: Bool array (n,), whether the pair shows one identity.
-        fars: A false accept rate in [0, 1], or an array of them.
-        rule: "strict" or "ijb".
+        counts: As in `roc`.
 
     Returns:
-        float64 array of the shape of `fars`.
+        far, frr and thresholds (k + 1,) float64, from (0, 1) to (1, 0).
 
     Raises:
-        ValueError: For a rate or rule out of these, and what `roc` raises.
+        ValueError: What `roc` raises.
 
     Example:
     >>> import keras_resample as kr
-    >>> scores, same = [0.9, 0.8, 0.7, 0.6, 0.5], [True, False, True, True, False]
-    >>> kr.metrics.tar_at_far(scores, same, [0.1, 0.5, 1.0]).round(2).tolist()
-    [nan, 1.0, 1.0]
+    >>> far, frr, _ = kr.metrics.det([0.9, 0.8, 0.3], [True, False, True])
+    >>> far.tolist(), frr.tolist()
+    ([0.0, 0.0, 1.0, 1.0], [1.0, 0.5, 0.5, 0.0])
+
+    Reference:
+        - [The DET curve, Martin et al., 1997](https://doi.org/10.21437/Eurospeech.1997-504)
     """
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: {rule=}")
-    fars = np.asarray(fars, "float64")
-    if not np.all((fars >= 0) & (fars <= 1)):
-        raise ValueError(f"`fars` must be in [0, 1]. Received: {fars=}")
-    false, true, _ = _counts(scores, same)
-    if rule == "ijb":
-        # Scikit-learn prunes before it prepends the point (0, 0).
-        kept = 1 + np.flatnonzero(_bends(false[1:], true[1:]))
-        false, true = false[np.r_[0, kept]], true[np.r_[0, kept]]
-    far, tar = false / false[-1], true / true[-1]
-    if rule == "ijb":
-        distance = np.abs(far[::-1] - fars[..., None])
-        return tar[::-1][np.argmin(distance, axis=-1)]
-    # FAR never falls along the curve, so the last point that is allowed has the largest TAR.
-    result = tar[np.searchsorted(far, fars, side="right") - 1]
-    return np.where(fars < 1 / false[-1], np.nan, result)
+    false, true, thresholds = counts_of_both(scores, same, counts)
+    return false / false[-1], (true[-1] - true) / true[-1], thresholds
 
 
-def eer(scores, same):
+def auc(scores, same, counts=None):
+    """Area under the ROC curve: the chance that a same pair scores above a different one.
+
+    Equal scores count half.
+
+    Args:
+        scores: Float array (n,), higher for pairs that look more alike.
+        same: Bool array (n,), whether the pair shows one identity.
+        counts: As in `roc`.
+
+    Returns:
+        The area, a float in [0, 1].
+
+    Raises:
+        ValueError: What `roc` raises.
+
+    Example:
+    >>> import keras_resample as kr
+    >>> kr.metrics.auc([0.9, 0.8, 0.7, 0.6], [True, False, True, False])
+    0.75
+    """
+    far, tar, _ = roc(scores, same, counts)
+    return area(far, tar)
+
+
+def eer(scores, same, counts=None):
     """Equal error rate: where FAR = 1 - TAR on the ROC curve with its points joined by lines.
 
     Args:
         scores: Float array (n,), higher for pairs that look more alike.
         same: Bool array (n,), whether the pair shows one identity.
+        counts: As in `roc`.
 
     Returns:
         The rate, a float in [0, 1].
@@ -99,16 +109,21 @@ def eer(scores, same):
     >>> kr.metrics.eer([0.9, 0.8, 0.7, 0.6], [True, False, True, False])
     0.5
     """
-    far, tar, _ = roc(scores, same)
+    far, tar, _ = roc(scores, same, counts)
     excess = far - (1 - tar)  # rises from -1 to 1
     after = int(np.argmax(excess >= 0))
     share = -excess[after - 1] / (excess[after] - excess[after - 1])
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
 
 
-def _counts(scores, same):
-    """Accepted different and same pairs, and the threshold, at each distinct score."""
-    scores, same = np.asarray(scores), np.asarray(same, bool)
+def area(x, y):
+    """Area under the points (x, y) joined by lines."""
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+
+
+def counts_of_both(scores, same, counts=None):
+    """`accepted_counts` of pairs of both kinds, checked."""
+    scores, same = to_numpy(scores), truth_array(same)
     if scores.ndim != 1 or scores.shape != same.shape:
         raise ValueError(
             "`scores` and `same` must be arrays of one dimension and equal length. "
@@ -118,24 +133,33 @@ def _counts(scores, same):
         raise ValueError(
             f"`scores` must not be NaN. Received: {np.sum(np.isnan(scores))} NaN of {scores.size}"
         )
-    if same.all() or not same.any():
+    kinds = same
+    if counts is not None:
+        counts = to_numpy(counts)
+        if counts.shape != same.shape or counts.dtype.kind not in "iu" or np.any(counts < 0):
+            raise ValueError(
+                "`counts` must be a whole number, 0 or more, per score. "
+                f"Received: counts.shape={counts.shape}, counts.dtype={counts.dtype}"
+            )
+        kinds = same[counts > 0]
+    if kinds.all() or not kinds.any():
         raise ValueError(
             "`same` must hold pairs of both kinds. "
-            f"Received: {np.sum(same)} same and {np.sum(~same)} different pairs"
+            f"Received: {np.sum(kinds)} same and {np.sum(~kinds)} different pairs"
         )
+    return accepted_counts(scores, same, counts)
+
+
+def accepted_counts(scores, same, counts=None):
+    """Accepted different and same pairs, and the threshold, at each distinct score."""
     order = np.argsort(scores)[::-1]
     scores, same = scores[order], same[order]
     last = np.r_[np.flatnonzero(scores[1:] != scores[:-1]), scores.size - 1]
-    true = np.cumsum(same)[last]
-    return (
-        np.r_[0, last + 1 - true],
-        np.r_[0, true],
-        np.r_[np.inf, scores[last].astype("float64")],
-    )
-
-
-def _bends(false, true):
-    """Which points of the curve do not lie in the middle of two equal steps."""
-    if len(false) < 3:
-        return np.ones(len(false), bool)
-    return np.r_[True, (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0), True]
+    if counts is None:
+        true = np.cumsum(same)[last]
+        false = last + 1 - true
+    else:
+        counts = counts[order].astype("int64")
+        true = np.cumsum(np.where(same, counts, 0))[last]
+        false = np.cumsum(counts)[last] - true
+    return np.r_[0, false], np.r_[0, true], np.r_[np.inf, scores[last].astype("float64")]
