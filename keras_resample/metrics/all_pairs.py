@@ -2,15 +2,24 @@
 
 import numpy as np
 
+from keras_resample.metrics.arrays import (
+    progress_bar,
+    to_numpy,
+    unit_length,
+)
+
 # Rows of the similarity matrix held at a time: 64 MB of it at 16,000 embeddings.
 ROWS = 1024
+# Columns of it held at a time where nothing of it is kept.
+COLUMNS = 4096
 
 
 def all_pairs(embeddings, labels):
     """Cosines of all pairs of embeddings, and whether the two have the same label.
 
     Pairs are those with i < j in the order (0, 1), (0, 2), ..., (n - 2, n - 1). The memory needed
-    is that of the result, n (n - 1) / 2 times 5 bytes, and a block of the similarity matrix.
+    is that of the result, n (n - 1) / 2 times 5 bytes, and a block of the similarity matrix. For
+    more than about 30,000 embeddings see `all_pairs_histogram`.
 
     Args:
         embeddings: Float array (n, dim) of any length; n is at least 2. An embedding of zeros
@@ -30,14 +39,8 @@ def all_pairs(embeddings, labels):
     >>> same.tolist()
     [False, True, False]
     """
-    embeddings = unit_length(embeddings).astype("float32")
-    labels = np.asarray(labels)
+    embeddings, labels = _arguments(embeddings, labels)
     n = len(embeddings)
-    if n < 2 or labels.shape != (n,):
-        raise ValueError(
-            "`labels` must have one entry per embedding, and there must be 2 embeddings. "
-            f"Received: embeddings.shape={embeddings.shape}, labels.shape={labels.shape}"
-        )
     scores = np.empty(n * (n - 1) // 2, "float32")
     same = np.empty(len(scores), bool)
     end = 0
@@ -50,14 +53,70 @@ def all_pairs(embeddings, labels):
     return scores, same
 
 
-def unit_length(embeddings):
-    """Embeddings (n, dim) divided by their lengths; zeros stay zeros."""
-    embeddings = np.asarray(embeddings)
-    if embeddings.ndim != 2 or not np.all(np.isfinite(embeddings)):
+def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
+    """Histogram of the cosines of all pairs: `all_pairs` in memory that does not grow with them.
+
+    What it returns goes into `roc`, `det`, `eer`, `auc`, `tar_at_far` and `threshold_at_far`:
+    `tar_at_far(scores, same, fars, counts=counts)`. Scores are rounded down to the lower edge of
+    their bin, 2 / bins wide. Every point of the ROC curve so found lies on the curve of the scores
+    themselves; TAR at a FAR is at most that of `all_pairs`, and less only by the pairs of one bin.
+
+    Args:
+        embeddings: Float array (n, dim) of any length; n is at least 2.
+        labels: Array (n,) of identities.
+        bins: Number of bins of [-1, 1], at least 2.
+        verbose: 0, 1 or "auto" for a progress bar, 2 for a line at the end.
+
+    Returns:
+        scores (k,) float64, same (k,) bool and counts (k,) int64, of the bins that are not empty.
+
+    Raises:
+        ValueError: For shapes that do not fit, fewer bins, and embeddings that are not finite.
+
+    Example:
+    >>> import keras_resample as kr
+    >>> import numpy as np
+    >>> scores, same, counts = kr.metrics.all_pairs_histogram(np.eye(3), [0, 1, 0])
+    >>> scores.tolist(), same.tolist(), counts.tolist()
+    ([0.0, 0.0], [False, True], [2, 1])
+    """
+    if bins < 2:
+        raise ValueError(f"`bins` must be at least 2. Received: {bins=}")
+    embeddings, labels = _arguments(embeddings, labels)
+    n = len(embeddings)
+    histogram = np.zeros((2, bins), "int64")
+    bar = progress_bar(-(-n // ROWS), verbose)
+    for done, first in enumerate(range(0, n, ROWS), start=1):
+        rows, of_rows = embeddings[first : first + ROWS], labels[first : first + ROWS]
+        for start in range(first, n, COLUMNS):
+            block = rows @ embeddings[start : start + COLUMNS].T
+            same = of_rows[:, None] == labels[start : start + COLUMNS]
+            index = _bin(block, bins)
+            if start == first:  # the only block with pairs i >= j, which are left out
+                upper = np.triu(np.ones(block.shape, bool), 1)
+                index, same = index[upper], same[upper]
+            index, same = index.ravel(), same.ravel()
+            of_same = np.bincount(index[same], minlength=bins)
+            histogram[1] += of_same
+            histogram[0] += np.bincount(index, minlength=bins) - of_same
+        bar.update(done)
+    same, index = np.nonzero(histogram)
+    return index * (2 / bins) - 1, same.astype(bool), histogram[same, index]
+
+
+def _bin(scores, bins):
+    """Which of the equal bins of [-1, 1] each score falls in."""
+    index = (scores + np.float32(1)) * np.float32(bins / 2)
+    return np.clip(index, 0, bins - 1).astype("intp")
+
+
+def _arguments(embeddings, labels):
+    embeddings = unit_length(embeddings).astype("float32")
+    labels = to_numpy(labels)
+    n = len(embeddings)
+    if n < 2 or labels.shape != (n,):
         raise ValueError(
-            "`embeddings` must be a finite array (n, dim). "
-            f"Received: embeddings.shape={embeddings.shape}"
+            "`labels` must have one entry per embedding, and there must be 2 embeddings. "
+            f"Received: embeddings.shape={embeddings.shape}, labels.shape={labels.shape}"
         )
-    embeddings = embeddings.astype("float64")
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.where(length > 0, length, 1)
+    return embeddings, labels

@@ -133,7 +133,6 @@ def counts_of_both(scores, same, counts=None):
         raise ValueError(
             f"`scores` must not be NaN. Received: {np.sum(np.isnan(scores))} NaN of {scores.size}"
         )
-    kinds = same
     if counts is not None:
         counts = to_numpy(counts)
         if counts.shape != same.shape or counts.dtype.kind not in "iu" or np.any(counts < 0):
@@ -141,11 +140,11 @@ def counts_of_both(scores, same, counts=None):
                 "`counts` must be a whole number, 0 or more, per score. "
                 f"Received: counts.shape={counts.shape}, counts.dtype={counts.dtype}"
             )
-        kinds = same[counts > 0]
-    if kinds.all() or not kinds.any():
+        scores, same, counts = scores[counts > 0], same[counts > 0], counts[counts > 0]
+    if same.all() or not same.any():
         raise ValueError(
             "`same` must hold pairs of both kinds. "
-            f"Received: {np.sum(kinds)} same and {np.sum(~kinds)} different pairs"
+            f"Received: {np.sum(same)} same and {np.sum(~same)} different pairs"
         )
     return accepted_counts(scores, same, counts)
 

@@ -1,0 +1,89 @@
+"""Arguments of the metrics as checked numpy arrays."""
+
+import keras
+import numpy as np
+
+# Rows taken at a time where a whole copy would be too large: 4 MB at 512 float64 numbers a row.
+ROWS = 1024
+
+
+def to_numpy(x):
+    """A numpy array of a list, an array or a tensor of the backend, wherever it is stored."""
+    return keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+
+
+def embedding_array(embeddings, name="embeddings"):
+    """Embeddings (n, dim) as float32 or, if they are that, float64; not copied where they fit."""
+    embeddings = to_numpy(embeddings)
+    if embeddings.ndim != 2 or not embeddings.size:
+        raise ValueError(
+            f"`{name}` must be an array (n, dim). Received: {name}.shape={embeddings.shape}"
+        )
+    dtype = "float64" if embeddings.dtype == "float64" else "float32"
+    return np.ascontiguousarray(embeddings, dtype)
+
+
+def lengths(embeddings, name="embeddings"):
+    """Length of each embedding, float64 (n,); only finite ones are allowed."""
+    result = np.empty(len(embeddings))
+    for start in range(0, len(embeddings), ROWS):
+        rows = embeddings[start : start + ROWS].astype("float64", copy=False)
+        result[start : start + ROWS] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    if not np.all(np.isfinite(result)):
+        raise ValueError(
+            f"`{name}` must be finite. "
+            f"Received: {np.sum(~np.isfinite(result))} rows of {len(result)} that are not"
+        )
+    return result
+
+
+def inverse(lengths):
+    """1 / length, and 0 for the length 0: an embedding of zeros stays zeros."""
+    return np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+def unit_length(embeddings, name="embeddings"):
+    """Embeddings (n, dim) divided by their lengths, in float64; zeros stay zeros."""
+    embeddings = to_numpy(embeddings)
+    if embeddings.ndim != 2 or not np.all(np.isfinite(embeddings)):
+        raise ValueError(
+            f"`{name}` must be a finite array (n, dim). Received: {name}.shape={embeddings.shape}"
+        )
+    embeddings = embeddings.astype("float64")
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.where(length > 0, length, 1)
+
+
+def label_array(labels, n, name="labels"):
+    """Labels as an array of `n` entries."""
+    labels = to_numpy(labels)
+    if labels.shape != (n,):
+        raise ValueError(f"`{name}` must have {n} entries. Received: {name}.shape={labels.shape}")
+    return labels
+
+
+def truth_array(same):
+    """Whether pairs are of one identity, as a bool array; 0 and 1 are allowed, -1 is not."""
+    same = to_numpy(same)
+    if same.dtype != bool:
+        if not np.all((same == 0) | (same == 1)):
+            raise ValueError(f"`same` must hold booleans, or 0 and 1. Received: {same=}")
+        same = same.astype(bool)
+    return same
+
+
+def rate_array(rates, name):
+    """Rates in [0, 1] as float64."""
+    rates = to_numpy(rates).astype("float64")
+    if not np.all((rates >= 0) & (rates <= 1)):
+        raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={rates}")
+    return rates
+
+
+def progress_bar(target, verbose):
+    """A Keras progress bar, for `verbose` in Keras's meaning."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: {verbose=}')
+    return keras.utils.Progbar(
+        target, verbose=1 if verbose == "auto" else verbose, unit_name="block"
+    )
