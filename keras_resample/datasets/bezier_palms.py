@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from keras_resample.datasets.identity_dataset import (
-    IdentityDataset,
+from keras_resample.datasets.arguments import (
     image_size,
     non_negative,
     positive,
     random_generator,
 )
+from keras_resample.datasets.identity_dataset import IdentityDataset
 from keras_resample.datasets.palm_drawing import draw_creases, smooth_field
 
 # Where the lines of a palm run, (x, y) of four control points each. Every palm has the first

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from keras_resample.datasets.arguments import image_size
 from keras_resample.datasets.from_arrays import from_arrays
-from keras_resample.datasets.identity_dataset import image_size
 
 
 def digits(batch_size=32, shuffle=True, seed=0, size=None, **kwargs):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.datasets.identity_dataset import non_negative, random_generator
+from keras_resample.datasets.arguments import non_negative, random_generator
 
 
 def half_identities(dataset, seed=None):

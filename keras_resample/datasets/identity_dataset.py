@@ -1,14 +1,23 @@
 """The base of every dataset here: images of identities, loaded when they are asked for."""
 
 import copy
-import math
-import operator
 
 import keras
 import numpy as np
 
+from keras_resample.datasets.arguments import (
+    checked_index,
+    checked_indices,
+    checked_labels,
+    non_negative,
+    positive,
+    random_generator,
+)
+from keras_resample.datasets.balanced_order import BalancedOrder
+from keras_resample.datasets.image_dataset import ImageDataset, Selection
 
-class IdentityDataset(keras.utils.PyDataset):
+
+class IdentityDataset(ImageDataset):
     """Images of identities, loaded lazily, in batches `(images, labels)`.
 
     Batch `i` of an epoch holds `image(j)` and `labels[j]` for `j` in the `i`-th slice of
@@ -27,27 +36,29 @@ class IdentityDataset(keras.utils.PyDataset):
     An identity with a single image is kept: it trains like any other, and in a
     verification protocol it makes impostor pairs but no genuine one.
 
-    Images are channels-last whatever `keras.config.image_data_format()` says.
+    Images are channels-last whatever `keras.config.image_data_format()` says, unless
+    `data_format` asks for something else.
 
     Args:
         load: callable from an integer in `[0, n)` to one image, an array of shape
-            `image_shape` with values in `[0, 1]`. It must be picklable for
+            `image_shape` with values in `[0, 1]`, channels last. It must be picklable for
             `use_multiprocessing=True` and thread-safe for `workers > 1`.
         labels: integers `(n,)` in `[0, num_classes)`, the identity of each image.
-        image_shape: `(height, width, channels)` of every image.
+        image_shape: `(height, width, channels)` of what `load` returns.
         num_classes: number of identities. Default: the largest label plus one.
         class_names: `num_classes` names. Default: none.
         batch_size: images in a batch; the last one of an epoch may be smaller.
         shuffle: whether each epoch has its own random order.
         seed: non-negative integer, the seed of that order.
-        **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
-            `keras.utils.PyDataset`.
+        **kwargs: `value_range` and `data_format` as in `ImageDataset`: how the images are
+            served, `(0, 1)` and `"channels_last"` by default; `workers`,
+            `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
     Attributes:
         labels: `(n,)` int32.
         num_images: `n`.
         num_classes: number of identities.
-        image_shape: `(height, width, channels)`.
+        image_shape: shape of an image as it is served.
         class_names: names in the order of the labels, or `None`.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
         epoch: the epoch whose order is in use. Writable.
@@ -82,13 +93,10 @@ class IdentityDataset(keras.utils.PyDataset):
         seed=0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if not callable(load):
-            raise TypeError(f"`load` must be a callable index -> image. Received: load={load!r}")
-        self.load = load
-        self.labels = _checked_labels(labels)
-        self.num_images = len(self.labels)
-        largest = int(self.labels.max())
+        labels = checked_labels(labels)
+        super().__init__(load, len(labels), image_shape, batch_size, **kwargs)
+        self.labels = labels
+        largest = int(labels.max())
         self.num_classes = (
             largest + 1 if num_classes is None else positive(num_classes, "num_classes")
         )
@@ -103,17 +111,10 @@ class IdentityDataset(keras.utils.PyDataset):
                 f"`class_names` must hold {self.num_classes} names, one a class. "
                 f"Received: {len(self.class_names)} names"
             )
-        if len(image_shape) != 3:
-            raise ValueError(
-                "`image_shape` must be (height, width, channels). "
-                f"Received: image_shape={image_shape!r}"
-            )
-        self.image_shape = tuple(positive(side, "image_shape") for side in image_shape)
-        self.batch_size = positive(batch_size, "batch_size")
         self.shuffle = bool(shuffle)
         self.seed = non_negative(seed, "seed")
+        self._balanced = None
         self.epoch = 0
-        self.skipped = []
 
     @property
     def epoch(self):
@@ -145,41 +146,29 @@ class IdentityDataset(keras.utils.PyDataset):
 
         Returns:
             `(n,)` indices: a permutation drawn from `(seed, epoch)`, or `0 .. n-1` without
-            `shuffle`.
+            `shuffle`. With `balanced_batches`, the indices of its batches one after the
+            other.
         """
         order = self._order
         if order is None:
-            order = np.arange(self.num_images)
-            if self.shuffle:
-                order = random_generator(self.seed, self.epoch).permutation(order)
+            random = random_generator(self.seed, self.epoch if self.shuffle else 0)
+            if self._balanced is not None:
+                order = self._balanced(random)
+            else:
+                order = np.arange(self.num_images)
+                order = random.permutation(order) if self.shuffle else order
             self._order = order
         return order
 
     def __len__(self):
-        return math.ceil(self.num_images / self.batch_size)
+        if self._balanced is not None:
+            return self._balanced.num_batches
+        return super().__len__()
 
     def __getitem__(self, index):
-        index = _checked_index(index, len(self), "batch")
+        index = checked_index(index, len(self), "batch")
         chosen = self.order()[index * self.batch_size : (index + 1) * self.batch_size]
         return np.stack([self.image(i) for i in chosen]), self.labels[chosen]
-
-    def image(self, index):
-        """One image.
-
-        Args:
-            index: integer in `[0, num_images)`, or negative to count from the end.
-
-        Returns:
-            float32 `image_shape`, values in `[0, 1]`.
-        """
-        index = _checked_index(index, self.num_images, "image")
-        image = np.asarray(self.load(index), dtype="float32")
-        if image.shape != self.image_shape:
-            raise ValueError(
-                f"`load` must give images of shape {self.image_shape}. "
-                f"Received: shape {image.shape} for image {index}"
-            )
-        return image
 
     def arrays(self, progress=False):
         """All images and labels in memory, in the order of `labels`, never shuffled.
@@ -190,16 +179,52 @@ class IdentityDataset(keras.utils.PyDataset):
         Returns:
             `(images, labels)`: float32 `(n,) + image_shape` and int32 `(n,)`.
         """
-        images = np.empty((self.num_images, *self.image_shape), "float32")
-        bar = keras.utils.Progbar(self.num_images, unit_name="image") if progress else None
-        for index in range(self.num_images):
-            images[index] = self.image(index)
-            if bar is not None:
-                bar.update(index + 1)
-        return images, self.labels.copy()
+        return super().arrays(progress), self.labels.copy()
+
+    def balanced_batches(self, classes_per_batch, images_per_class):
+        """The same images in batches of P identities with K images each (P x K).
+
+        What triplet losses need. In each epoch the images of an identity are permuted and
+        cut into groups of K; the images that do not fill a group rest, others in the next
+        epoch. An identity with fewer than K images makes one group, in which each of its
+        images comes `K // n` or `K // n + 1` times. Every batch holds groups of P different
+        identities, and the number of batches is the largest that allows, the same in every
+        epoch. As in any order here, a batch is a function of `(seed, epoch)` and its number,
+        whatever the number of workers.
+
+        Args:
+            classes_per_batch: P, at most the number of identities with images.
+            images_per_class: K. Batch-hard mining needs at least 2.
+
+        Returns:
+            An `IdentityDataset` with `batch_size = P * K`, at epoch 0. Without `shuffle` all
+            its epochs have the order of epoch 0.
+
+        Raises:
+            ValueError: for P or K below 1, or P above the number of identities.
+
+        Example:
+
+        >>> import keras_resample as kr
+        >>> palms = kr.datasets.bezier_palms(num_identities=6, images_per_identity=5)
+        >>> triplets = palms.balanced_batches(classes_per_batch=3, images_per_class=2)
+        >>> images, labels = triplets[0]
+        >>> len(triplets), images.shape, sorted((labels == k).sum() for k in set(labels))
+        (4, (6, 112, 112, 1), [2, 2, 2])
+        """
+        p = positive(classes_per_batch, "classes_per_batch")
+        k = positive(images_per_class, "images_per_class")
+        balanced = copy.copy(self)
+        balanced._balanced = BalancedOrder(self.labels, p, k)
+        balanced.batch_size = p * k
+        balanced.epoch = 0
+        return balanced
 
     def subset(self, indices, relabel=False):
         """A dataset of some of the images, loaded the same way.
+
+        Batches are plain ones of `batch_size`; those of `balanced_batches` are asked for
+        again.
 
         Args:
             indices: integers `(m,)` in `[0, num_images)`, or a boolean mask `(n,)`.
@@ -209,11 +234,12 @@ class IdentityDataset(keras.utils.PyDataset):
         Returns:
             An `IdentityDataset` with the same settings, at epoch 0.
         """
-        indices = _checked_indices(indices, self.num_images)
+        indices = checked_indices(indices, self.num_images)
         part = copy.copy(self)
-        part.load = _Selection(self.load, indices)
+        part.load = Selection(self.load, indices)
         part.labels = self.labels[indices]
         part.num_images = len(indices)
+        part._balanced = None
         if relabel:
             kept, part.labels = np.unique(part.labels, return_inverse=True)
             part.labels = part.labels.astype("int32")
@@ -222,85 +248,3 @@ class IdentityDataset(keras.utils.PyDataset):
                 part.class_names = [self.class_names[i] for i in kept]
         part.epoch = 0
         return part
-
-
-class _Selection:
-    """A loader seen through a list of indices. A class, so that it can be pickled."""
-
-    def __init__(self, load, indices):
-        self.load = load
-        self.indices = indices
-
-    def __call__(self, index):
-        return self.load(int(self.indices[index]))
-
-
-def random_generator(seed, *key):
-    """A numpy generator that depends on all of `(seed, *key)`, and on nothing else."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def positive(value, name):
-    """`value` as an int, at least 1."""
-    return _integer(value, name, 1, "a positive integer")
-
-
-def non_negative(value, name):
-    """`value` as an int, at least 0."""
-    return _integer(value, name, 0, "a non-negative integer")
-
-
-def image_size(size):
-    """`size` as `(height, width)`."""
-    if isinstance(size, (str, bytes)) or not hasattr(size, "__len__") or len(size) != 2:
-        raise ValueError(f"`size` must be (height, width). Received: size={size!r}")
-    return tuple(positive(side, "size") for side in size)
-
-
-def _integer(value, name, smallest, kind):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = smallest - 1
-    if isinstance(value, (bool, np.bool_)) or number < smallest:
-        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
-    return number
-
-
-def _checked_labels(labels):
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            "`labels` must be a non-empty list of integers, one an image. "
-            f"Received: labels of shape {labels.shape} and dtype {labels.dtype}"
-        )
-    if labels.min() < 0 or labels.max() > np.iinfo("int32").max:
-        raise ValueError(
-            "`labels` must lie in [0, num_classes). "
-            f"Received: labels from {labels.min()} to {labels.max()}"
-        )
-    return labels.astype("int32")
-
-
-def _checked_index(index, length, kind):
-    index = operator.index(index)
-    if not -length <= index < length:
-        raise IndexError(f"There are {length} {kind} indices. Received: index={index}")
-    return index % length
-
-
-def _checked_indices(indices, length):
-    indices = np.asarray(indices)
-    if indices.dtype == bool and indices.shape == (length,):
-        indices = np.flatnonzero(indices)
-    if indices.ndim != 1 or indices.size == 0 or indices.dtype.kind not in "iu":
-        raise ValueError(
-            "`indices` must select at least one image: integers (m,), or a boolean mask "
-            f"({length},). Received: indices of shape {indices.shape} and dtype {indices.dtype}"
-        )
-    if indices.min() < 0 or indices.max() >= length:
-        raise ValueError(
-            f"`indices` must lie in [0, {length}). "
-            f"Received: indices from {indices.min()} to {indices.max()}"
-        )
-    return indices.astype("int64")

@@ -4,12 +4,17 @@ import os
 import warnings
 
 import keras
-import numpy as np
 
-from keras_resample.datasets.identity_dataset import IdentityDataset, image_size
+from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.datasets.identity_dataset import IdentityDataset
+from keras_resample.datasets.image_decoding import (
+    GREY_MODES,
+    decode_image,
+    image_header,
+    pillow,
+)
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
 
 def image_folder(
@@ -80,13 +85,11 @@ def image_folder(
     >>> images.shape, dataset.class_names
     ((2, 12, 10, 1), ['ann', 'bob'])
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"`on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}")
-    if channels not in (None, 1, 3):
-        raise ValueError(f"`channels` must be 1, 3 or None. Received: channels={channels!r}")
+    error_policy(on_error)
+    image_channels(channels, (1, 3, None))
     if size is not None:
         size = image_size(size)
-    _pillow()
+    pillow("image_folder")
     if not os.path.isdir(path):
         raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
 
@@ -133,19 +136,9 @@ class FileImage:
     def __call__(self, index):
         file = self.files[index]
         try:
-            return _decode(file, self.size, self.channels)
+            return decode_image(file, self.size, self.channels)
         except Exception as error:
             raise ValueError(_reason(error, file)) from error
-
-
-def _pillow():
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "`image_folder` needs Pillow: pip install keras-resample[datasets]"
-        ) from error
-    return Image
 
 
 def _files(path):
@@ -170,7 +163,7 @@ def _scan(candidates, verify, on_error, progress):
     for index, (identity, file) in enumerate(candidates):
         # Pillow's decoders raise errors of many types, not all of them documented.
         try:
-            headers.append(_header(file, verify))
+            headers.append(image_header(file, verify))
             files.append((identity, file))
         except Exception as error:
             if on_error == "raise":
@@ -187,52 +180,6 @@ def _reason(error, file):
         "remove it, or build the dataset with on_error='skip'. Received: "
         f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
     )
-
-
-def _open(file):
-    Image = _pillow()
-    if os.path.getsize(file) == 0:
-        raise ValueError("the file is empty")
-    image = Image.open(file)
-    limit = Image.MAX_IMAGE_PIXELS
-    # Pillow only warns up to twice its limit.
-    if limit is not None and image.width * image.height > limit:
-        image.close()
-        raise Image.DecompressionBombError(f"more than {limit} pixels")
-    return image
-
-
-def _header(file, verify):
-    with _open(file) as image:
-        header = (image.height, image.width), image.mode
-        if verify:
-            _pixels(image, None, 3)
-    return header
-
-
-def _decode(file, size, channels):
-    with _open(file) as image:
-        return _pixels(image, size, channels)
-
-
-def _pixels(image, size, channels):
-    """float32 (h, w, channels) in [0, 1]."""
-    Image = _pillow()
-    scale = 255
-    if image.mode.startswith("I"):  # 16 bits a pixel
-        scale = 65535
-        image = Image.fromarray(np.asarray(image).astype("float32"))
-    elif image.mode == "F":
-        raise ValueError("images of 32-bit floats have no known range")
-    else:
-        image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None and image.size != size[::-1]:
-        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype="float32")
-    pixels = np.clip(pixels / np.float32(scale), 0, 1)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], channels, axis=-1)
-    return pixels
 
 
 def _shared_size(files, headers):
