@@ -1,0 +1,4 @@
+"""Losses on embeddings that Keras does not have."""
+
+from keras_resample.losses.batch_hard_triplet import BatchHardTriplet
+from keras_resample.losses.influence_loss import InfluenceLoss
