@@ -52,7 +52,7 @@ def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
         )
     if images.dtype.kind == "f":
         _check_range(images)
-    labels, class_names = _renumbered(labels)
+    labels, class_names = renumbered(labels)
     if len(labels) != len(images):
         raise ValueError(
             "`images` and `labels` must have the same length. "
@@ -95,7 +95,8 @@ def _check_range(images):
             )
 
 
-def _renumbered(labels):
+def renumbered(labels):
+    """Labels renumbered to `0 .. k-1` in sorted order, and the original ones as names."""
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(

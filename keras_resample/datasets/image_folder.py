@@ -3,16 +3,10 @@
 import os
 import warnings
 
-import keras
-
 from keras_resample.datasets.arguments import error_policy, image_channels, image_size
 from keras_resample.datasets.identity_dataset import IdentityDataset
-from keras_resample.datasets.image_decoding import (
-    GREY_MODES,
-    decode_image,
-    image_header,
-    pillow,
-)
+from keras_resample.datasets.image_decoding import GREY_MODES, pillow
+from keras_resample.datasets.image_files import FileImage, scan_files, shared_size
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -94,7 +88,9 @@ def image_folder(
         raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
 
     verify = on_error == "skip" if verify is None else verify
-    files, headers, skipped = _scan(_files(path), verify, on_error, progress)
+    candidates = _files(path)
+    good, headers, skipped = scan_files([f for _, f in candidates], verify, on_error, progress)
+    files = [candidates[index] for index in good]
     if not files:
         raise ValueError(
             "`path` must hold one sub-folder of images per identity, and no image was found "
@@ -114,7 +110,7 @@ def image_folder(
     dataset = IdentityDataset(
         FileImage(paths, size, channels),
         labels=[number[name] for name, _ in files],
-        image_shape=(*(size or _shared_size(paths, headers)), channels),
+        image_shape=(*(size or shared_size(paths, headers)), channels),
         class_names=names,
         batch_size=batch_size,
         shuffle=shuffle,
@@ -123,22 +119,6 @@ def image_folder(
     )
     dataset.skipped = skipped
     return dataset
-
-
-class FileImage:
-    """Decodes one image file from its index."""
-
-    def __init__(self, files, size, channels):
-        self.files = files
-        self.size = size
-        self.channels = channels
-
-    def __call__(self, index):
-        file = self.files[index]
-        try:
-            return decode_image(file, self.size, self.channels)
-        except Exception as error:
-            raise ValueError(_reason(error, file)) from error
 
 
 def _files(path):
@@ -154,40 +134,3 @@ def _files(path):
             if not hidden and name.lower().endswith(EXTENSIONS):
                 files.append((identity, file))
     return files
-
-
-def _scan(candidates, verify, on_error, progress):
-    """The good files, (size, mode) of each, and (file, reason) of the bad ones."""
-    files, headers, skipped = [], [], []
-    bar = keras.utils.Progbar(len(candidates), unit_name="file") if progress else None
-    for index, (identity, file) in enumerate(candidates):
-        # Pillow's decoders raise errors of many types, not all of them documented.
-        try:
-            headers.append(image_header(file, verify))
-            files.append((identity, file))
-        except Exception as error:
-            if on_error == "raise":
-                raise ValueError(_reason(error, file)) from error
-            skipped.append((file, f"{type(error).__name__}: {error}"))
-        if bar is not None:
-            bar.update(index + 1)
-    return files, headers, skipped
-
-
-def _reason(error, file):
-    return (
-        f"Image file {file!r} cannot be read ({type(error).__name__}: {error}). Repair or "
-        "remove it, or build the dataset with on_error='skip'. Received: "
-        f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
-    )
-
-
-def _shared_size(files, headers):
-    first = headers[0][0]
-    for file, (size, _) in zip(files, headers, strict=True):
-        if size != first:
-            raise ValueError(
-                "The images have different sizes; give `size=(height, width)` to resize them. "
-                f"Received: size=None, {files[0]!r} is {first} and {file!r} is {size}"
-            )
-    return first

@@ -1,0 +1,40 @@
+"""Lines of the field's text files, with their numbers."""
+
+import os
+
+LONGEST_LINE = 4096
+
+
+def text_lines(path, argument="path"):
+    """Yields `(line number, text)` of each line that is not blank.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for a file that is not UTF-8 text in lines.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"`{argument}` must be a text file. Received: {argument}={str(path)!r}"
+        )
+    with open(path, encoding="utf-8-sig") as file:
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = file.readline(LONGEST_LINE + 1)
+            except UnicodeDecodeError as error:
+                raise wrong_line(path, number, f"be UTF-8 text ({error.reason})", "bytes") from None
+            if not line:
+                return
+            if len(line) > LONGEST_LINE:
+                must = f"have at most {LONGEST_LINE} characters"
+                raise wrong_line(path, number, must, "a longer one")
+            if line.strip():
+                yield number, line.strip()
+
+
+def wrong_line(path, number, must, received):
+    """The error of a line: where, what it must be, and what it is."""
+    return ValueError(
+        f"Line {number} of {os.fspath(path)!r} must {must}. Received: {received[:200]!r}"
+    )
