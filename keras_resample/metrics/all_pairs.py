@@ -5,7 +5,7 @@ import numpy as np
 from keras_resample.metrics.arrays import (
     progress_bar,
     to_numpy,
-    unit_length,
+    unit_rows,
 )
 
 # Rows of the similarity matrix held at a time: 64 MB of it at 16,000 embeddings.
@@ -111,8 +111,7 @@ def _bin(scores, bins):
 
 
 def _arguments(embeddings, labels):
-    embeddings = unit_length(embeddings).astype("float32")
-    labels = to_numpy(labels)
+    embeddings, labels = unit_rows(embeddings), to_numpy(labels)
     n = len(embeddings)
     if n < 2 or labels.shape != (n,):
         raise ValueError(

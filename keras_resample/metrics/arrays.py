@@ -54,6 +54,19 @@ def unit_length(embeddings, name="embeddings"):
     return embeddings / np.where(length > 0, length, 1)
 
 
+def unit_rows(embeddings):
+    """`unit_length` in float32, without a copy of everything in float64."""
+    embeddings = to_numpy(embeddings)
+    if embeddings.ndim != 2:
+        raise ValueError(
+            f"`embeddings` must be an array (n, dim). Received: embeddings.shape={embeddings.shape}"
+        )
+    result = np.empty(embeddings.shape, "float32")
+    for start in range(0, len(embeddings), ROWS):
+        result[start : start + ROWS] = unit_length(embeddings[start : start + ROWS])
+    return result
+
+
 def label_array(labels, n, name="labels"):
     """Labels as an array of `n` entries."""
     labels = to_numpy(labels)

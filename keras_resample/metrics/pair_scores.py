@@ -106,7 +106,7 @@ def _rows(rows, name, n):
             f"`{name}` must be in [0, {n}), the rows of `embeddings`. "
             f"Received: {name} from {rows.min()} to {rows.max()}"
         )
-    return rows
+    return rows.astype("int64") if rows.dtype == "uint64" else rows
 
 
 def _unsafe(length):

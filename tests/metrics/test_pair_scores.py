@@ -83,6 +83,9 @@ def test_relations_of_pair_scores(small_chunks):
     np.testing.assert_allclose(pair_scores(lengths * embeddings, first, second), scores, atol=1e-14)
     np.testing.assert_allclose(pair_scores(embeddings, first, first), 1, atol=1e-14)
     assert pair_scores(embeddings, [], []).shape == (0,)
+    for dtype in ("int32", "uint16", "uint64"):
+        rows = first.astype(dtype), second.astype(dtype)
+        np.testing.assert_array_equal(pair_scores(embeddings, *rows), scores)
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
