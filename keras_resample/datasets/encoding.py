@@ -37,12 +37,12 @@ def whole_files(*paths):
     with contextlib.ExitStack() as stack:
         try:
             yield [stack.enter_context(open(part, "wb")) for part in parts]
+            stack.close()
+            for part, path in zip(parts, paths, strict=True):
+                os.replace(part, path)
         except BaseException:
             stack.close()
             for part in parts:
                 with contextlib.suppress(OSError):
                     os.remove(part)
             raise
-        stack.close()
-        for part, path in zip(parts, paths, strict=True):
-            os.replace(part, path)

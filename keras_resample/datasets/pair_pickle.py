@@ -38,11 +38,21 @@ for _package in ("numpy.core", "numpy._core"):
 
 
 class Span(NamedTuple):
-    """Bytes `start` to `stop` of the file; `text` if they are UTF-8 of a string."""
+    """A byte string: bytes `start` to `stop` of the file.
+
+    With `latin` they are UTF-8 of its Latin-1 reading, as protocol 2 of Python 3 writes it.
+    """
 
     start: int
     stop: int
-    text: bool = False
+    latin: bool = False
+
+
+class Text(NamedTuple):
+    """A string: bytes `start` to `stop` of the file, UTF-8."""
+
+    start: int
+    stop: int
 
 
 class Constructor(NamedTuple):
@@ -130,18 +140,18 @@ class PairPickle:
         del self.stack[mark:]
         return values
 
-    def _push_span(self, length, text=False):
+    def _push(self, kind, length):
         first = self.place
         if first + length > len(self.data):
             raise ValueError(
                 f"it claims {length} bytes at byte {first}, where {len(self.data) - first} are left"
             )
         self.place += length
-        self.stack.append(Span(first, self.place, text))
+        self.stack.append(kind(first, self.place))
 
     def _text(self, value):
         """A short string."""
-        if not isinstance(value, Span) or value.stop - value.start > LONGEST_LINE:
+        if not isinstance(value, (Span, Text)) or value.stop - value.start > LONGEST_LINE:
             raise ValueError(f"a short string is missing at byte {self.place}")
         return self.data[value.start : value.stop].decode("latin-1")
 
@@ -207,7 +217,7 @@ class PairPickle:
         match name, arguments:
             case "_reconstruct", (Constructor("numpy ndarray"), tuple(), Span()):
                 return Array()
-            case "numpy dtype", (Span() as code, *_):
+            case "numpy dtype", (Span() | Text() as code, *_):
                 code = self._text(code).lstrip("|")
                 if code in ("u1", "b1"):
                     return Dtype(code)
@@ -215,11 +225,11 @@ class PairPickle:
             case "scalar", (Dtype(code), Span() as one) if one.stop - one.start == 1:
                 number = self.data[one.start]
                 return bool(number) if code == "b1" else number
-            case "_frombuffer", (Span() as span, Dtype(code), tuple() as shape, Span()):
+            case "_frombuffer", (Span() as span, Dtype(code), tuple() as shape, Text()):
                 return self._array(Array(), code, shape, span)
-            case "_codecs encode", (Span() as text, Span() as encoding):
-                if text.text and self._text(encoding) in ("latin1", "latin-1"):
-                    return text
+            case "_codecs encode", (Text(start, stop), Text() as encoding):
+                if self._text(encoding) in ("latin1", "latin-1"):
+                    return Span(start, stop, latin=True)
             case "bytearray", (Span() as span,):
                 return span
         raise ValueError(f"it calls {name!r} with other arguments than numpy does")
@@ -236,10 +246,14 @@ class PairPickle:
         self.stack.append(target)
 
     def _array(self, array, code, shape, span):
-        if shape != (span.stop - span.start,) and not span.text:
+        length = span.stop - span.start
+        # UTF-8 takes one or two bytes for each.
+        shortest = (length + 1) // 2 if span.latin else length
+        right = len(shape) == 1 and isinstance(shape[0], int)
+        if not right or not shortest <= shape[0] <= length:
             raise ValueError(
-                f"arrays must have one dimension, and {span.stop - span.start} values for as many "
-                f"bytes, which the one before byte {self.place} has not"
+                f"arrays must have one dimension, and {length} values for as many bytes, which "
+                f"the one before byte {self.place} has not"
             )
         array.code, array.span = code, span
         return array
@@ -281,15 +295,15 @@ INSTRUCTIONS = {
     _op("GET"): lambda self: self._get(self._line_number()),
     _op("BINGET"): lambda self: self._get(self._unsigned(1)),
     _op("LONG_BINGET"): lambda self: self._get(self._unsigned(4)),
-    _op("SHORT_BINSTRING"): lambda self: self._push_span(self._unsigned(1)),
-    _op("BINSTRING"): lambda self: self._push_span(self._unsigned(4)),
-    _op("SHORT_BINBYTES"): lambda self: self._push_span(self._unsigned(1)),
-    _op("BINBYTES"): lambda self: self._push_span(self._unsigned(4)),
-    _op("BINBYTES8"): lambda self: self._push_span(self._unsigned(8)),
-    _op("BYTEARRAY8"): lambda self: self._push_span(self._unsigned(8)),
-    _op("SHORT_BINUNICODE"): lambda self: self._push_span(self._unsigned(1), True),
-    _op("BINUNICODE"): lambda self: self._push_span(self._unsigned(4), True),
-    _op("BINUNICODE8"): lambda self: self._push_span(self._unsigned(8), True),
+    _op("SHORT_BINSTRING"): lambda self: self._push(Span, self._unsigned(1)),
+    _op("BINSTRING"): lambda self: self._push(Span, self._unsigned(4)),
+    _op("SHORT_BINBYTES"): lambda self: self._push(Span, self._unsigned(1)),
+    _op("BINBYTES"): lambda self: self._push(Span, self._unsigned(4)),
+    _op("BINBYTES8"): lambda self: self._push(Span, self._unsigned(8)),
+    _op("BYTEARRAY8"): lambda self: self._push(Span, self._unsigned(8)),
+    _op("SHORT_BINUNICODE"): lambda self: self._push(Text, self._unsigned(1)),
+    _op("BINUNICODE"): lambda self: self._push(Text, self._unsigned(4)),
+    _op("BINUNICODE8"): lambda self: self._push(Text, self._unsigned(8)),
     _op("GLOBAL"): lambda self: self._constructor(
         self._line().decode("latin-1"), self._line().decode("latin-1")
     ),

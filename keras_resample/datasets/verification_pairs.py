@@ -159,14 +159,14 @@ class PackedImage:
             ) from error
 
     def _encoded(self, index):
-        start, stop, text = (int(value) for value in self.spans[index])
+        start, stop, latin = (int(value) for value in self.spans[index])
         if stop - start > LARGEST_RECORD:
             raise ValueError(f"an encoded image may have {LARGEST_RECORD} bytes")
         data = self.bytes[start:stop]
         if len(data) != stop - start:
             raise ValueError("the file is shorter than it was")
         # Protocol 2 of Python 3 writes bytes as a string, UTF-8 of their Latin-1 reading.
-        return data.decode("utf-8").encode("latin-1") if text else data
+        return data.decode("utf-8").encode("latin-1") if latin else data
 
 
 def _images_and_same(value, data):
