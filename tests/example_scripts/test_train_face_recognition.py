@@ -1,0 +1,189 @@
+"""The training script: every configuration file is understood, and a stopped run is resumed."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resample as kr
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "examples" / "configs").glob("*.toml"))
+SCHEDULES = ["polynomial", "multistep", "cosine", "constant"]
+
+spec = importlib.util.spec_from_file_location(
+    "train_face_recognition", ROOT / "examples" / "train_face_recognition.py"
+)
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+SMALL = """
+[data]
+train = "palms"
+num_identities = 6
+images_per_identity = 4
+size = [32, 32]
+half_identities = true
+
+[sampler]
+name = "FlowWarpDownsample"
+factor = 0.5
+
+[backbone]
+name = "Tiny"
+
+[head]
+name = "CurricularFace"
+scale = 16.0
+
+[optimizer]
+name = "SGD"
+learning_rate = 0.01
+momentum = 0.9
+
+[schedule]
+name = "polynomial"
+power = 2.0
+warmup_epochs = 0.5
+
+[training]
+epochs = 3
+batch_size = 6
+"""
+
+
+def tiny(input_shape, embedding_dim=8):
+    """In place of a published backbone, whose training takes minutes."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Conv2D(8, 3, strides=4, data_format="channels_last"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(embedding_dim),
+        ]
+    )
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr(kr.models, "Tiny", tiny, raising=False)
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_names_what_exists(path):
+    config = script.read_config(path)
+    script.named(kr.heads, config["head"], 10)
+    assert hasattr(kr.models, config["backbone"]["name"])
+    if "sampler" in config:
+        script.named(kr.layers, config["sampler"])
+    optimizer = dict(config["optimizer"])
+    training = config["training"]
+    rate = optimizer.pop("learning_rate")
+    schedule = script.schedule_of(config["schedule"], rate, 10, training["epochs"])
+    script.named(keras.optimizers, optimizer, learning_rate=schedule)
+    last = 10 * training["epochs"]
+    rates = [float(schedule(step)) for step in range(last)]
+    assert max(rates) == pytest.approx(rate, rel=1e-5)
+    assert 0 <= rates[-1] < 0.02 * rate
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_warm_up_and_count_epochs_from_the_start(name):
+    chosen = {"name": name, "warmup_epochs": 2, "milestones": [4, 6]}
+    rate = script.schedule_of(chosen, 0.1, steps=5, epochs=10)
+    at = [float(rate(step)) for step in (0, 5, 10, 19, 21, 31)]
+    expected = {
+        "polynomial": [0, 0.05, 0.1, 0.1 * (1 - 9 / 40), 0.1 * (1 - 11 / 40), 0.1 * (1 - 21 / 40)],
+        "multistep": [0, 0.05, 0.1, 0.1, 0.01, 0.001],
+        "cosine": [0, 0.05] + [0.05 * (1 + np.cos(np.pi * k / 40)) for k in (0, 9, 11, 21)],
+        "constant": [0, 0.05, 0.1, 0.1, 0.1, 0.1],
+    }[name]
+    np.testing.assert_allclose(at, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_stopped_run_goes_on_with_the_same_numbers(config, tmp_path, monkeypatch):
+    config = script.read_config(config)
+    whole = script.train(config, tmp_path / "whole")
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        original = script.callbacks_of
+        patch.setattr(script, "callbacks_of", lambda *args: [*original(*args), Stop()])
+        with pytest.raises(KeyboardInterrupt):
+            script.train(config, tmp_path / "parts")
+    parts = script.train(config, tmp_path / "parts")
+    for one, other in zip(whole.weights, parts.weights, strict=True):
+        one, other = (keras.ops.convert_to_numpy(w) for w in (one, other))
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6)
+    best = [keras.saving.load_model(tmp_path / run / "best.keras") for run in ("whole", "parts")]
+    images = np.ones((1, 32, 32, 1), "float32")
+    np.testing.assert_allclose(*(model.embed(images) for model in best), atol=1e-4)
+    logs = (tmp_path / "parts" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in logs] == ["epoch", "0", "1", "2"]
+    assert "test_eer" in logs[0] and "jacobian_min" in logs[0]
+    again = keras.saving.load_model(tmp_path / "parts" / "recognizer.keras")
+    images = np.zeros((1, 32, 32, 1), "float32")
+    np.testing.assert_allclose(again.embed(images), parts.embed(images), atol=1e-6)
+
+
+def test_records_triplets_and_verification_sets(config, tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, 32, 32, 3), "uint8")
+    kr.datasets.write_records(tmp_path / "train.rec", images, np.arange(12) // 3)
+    kr.datasets.write_verification_pairs(
+        tmp_path / "lfw.bin", np.repeat(images[:10], 2, axis=0), [True, False] * 5
+    )
+    changes = [
+        f"data.train={tmp_path / 'train.rec'}",
+        f"data.validation=['{tmp_path / 'lfw.bin'}']",
+        "data.half_identities=false",
+        "data.classes_per_batch=2",
+        "data.images_per_class=3",
+        "training.epochs=1",
+        "training.triplet_margin=soft",
+    ]
+    recognizer = script.train(script.read_config(config, changes), tmp_path / "run")
+    assert recognizer.head.num_classes == 4
+    header, numbers = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    log = dict(zip(header.split(","), numbers.split(","), strict=True))
+    assert np.isfinite(float(log["loss"])) and "lfw_accuracy" in log
+    assert (tmp_path / "run" / "best.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=2", "no \\['epoch'\\]"),
+        ("heads.name=ArcFace", "section \\[heads\\]"),
+        ("head.name=Arc", "no name = 'Arc'"),
+        ("head.margins=0.5", "ArcFace|CurricularFace"),
+        ("schedule.name=linear", "polynomial, multistep, cosine or constant"),
+        ("data.train=missing.npz", "missing.npz"),
+        ("training.epochs", "section.key=value"),
+    ],
+)
+def test_mistakes_are_named(config, tmp_path, change, message):
+    with pytest.raises(SystemExit, match=message):
+        script.train(script.read_config(config, [change]), tmp_path / "run")
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text("[data")
+    with pytest.raises(SystemExit, match="bad.toml cannot be read"):
+        script.read_config(path)
+    path.write_text(tomllib.loads("a = '[data]\\n'")["a"].replace("\\n", "\n"))
+    with pytest.raises(SystemExit, match="lacks the sections"):
+        script.read_config(path)
