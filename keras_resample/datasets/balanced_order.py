@@ -83,10 +83,11 @@ class BalancedOrder:
         return order.ravel()
 
     def _images(self, identities, groups, random):
-        # A random number in each image, sorted within its identity: one permutation for each.
-        shuffled = self.by_identity[
-            np.lexsort((random.random(len(self.by_identity)), np.repeat(self.starts, self.counts)))
-        ]
+        # A random fraction for each image, sorted within its identity: one permutation for each.
+        # Stable, so that a fraction rounded up to the next identity changes nothing.
+        sorted_by = np.repeat(np.arange(len(self.counts)), self.counts)
+        sorted_by = sorted_by + random.random(len(self.by_identity))
+        shuffled = self.by_identity[np.argsort(sorted_by, kind="stable")]
         place = groups[:, None] * self.images_per_class + np.arange(self.images_per_class)
         place = place % self.counts[identities][:, None]
         return shuffled[self.starts[identities][:, None] + place].ravel()
