@@ -75,6 +75,13 @@ def test_every_rule_by_its_definition(pairs, far):
     assert tar_at_far(scores, same, far, "count") == np.mean(mates >= threshold)
 
 
+def test_of_two_rates_as_near_the_larger_tar_counts():
+    # The curve goes through (0, 0), (0.5, 0), (0.5, 1) and (1, 1).
+    scores, same = [5, 4, 3], [False, True, False]
+    for rule in ("ijb", "nearest"):
+        assert tar_at_far(scores, same, [0.2, 0.25, 0.3], rule).tolist() == [0, 1, 1]
+
+
 @settings(max_examples=40, deadline=None)
 @given(trials(), st.sampled_from(FARS))
 def test_ijb_rule_is_the_nearest_point_of_scikit_learn(pairs, far):
