@@ -1,5 +1,6 @@
 """Published networks and the model that trains an encoder through a margin head."""
 
+from keras_resample.models import convert
 from keras_resample.models.iresnet import (
     IResNet,
     IResNet18,
@@ -8,4 +9,5 @@ from keras_resample.models.iresnet import (
     IResNet100,
     IResNet200,
 )
+from keras_resample.models.mobilefacenet import MobileFaceNet
 from keras_resample.models.recognizer import Recognizer

@@ -1,13 +1,21 @@
-"""IResNet against the counts and the embeddings of the original."""
+"""IResNet against the counts and the constants of the originals."""
 
-import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from keras_resample.models import IResNet, IResNet18, IResNet34, IResNet50, IResNet100
+from keras_resample.layers import FlowWarpDownsample
+from keras_resample.models import (
+    IResNet,
+    IResNet18,
+    IResNet34,
+    IResNet50,
+    IResNet100,
+    IResNet200,
+)
+from keras_resample.models.families import FAMILIES
 from tests.numerics import to_numpy
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -18,56 +26,13 @@ def small(**kwargs):
     return IResNet((1, 2), (4, 6), **arguments)
 
 
-def fill(name, shape, names, seed):
-    """The fixed weights of the golden embeddings: any tensor from its torch name and shape."""
-    generator = np.random.RandomState(zlib.crc32(name.encode()) ^ int(seed))
-    n = generator.standard_normal(shape)
-    stem, _, leaf = name.rpartition(".")
-    if leaf == "running_mean" or leaf == "bias":
-        n = 0.05 * n
-    elif leaf == "running_var":
-        n = 1 + 0.2 * np.abs(n)
-    elif len(shape) > 1:
-        n = n / np.sqrt(np.prod(shape[1:]))
-    else:
-        n = 1 + 0.1 * n if f"{stem}.bias" in names else 0.25 + 0.05 * n
-    return n.astype("float32")
-
-
-def load(model, keys, seed):
-    """Give every variable of the model the weights of its torch name; none is left over."""
-    shapes = {}
-    for key in keys:
-        name, _, shape = key.split("|")
-        if not name.endswith("num_batches_tracked"):
-            shapes[name] = tuple(int(n) for n in shape.split(","))
-    torch_leaf = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
-                  "moving_variance": "running_var", "kernel": "weight", "alpha": "weight",
-                  "bias": "bias"}  # fmt: skip
-    layers = {stem.replace(".", "_"): stem for stem in (n.rpartition(".")[0] for n in shapes)}
-    loaded = set()
-    for layer in model.layers:
-        for variable in layer.weights:
-            name = f"{layers[layer.name]}.{torch_leaf[variable.name]}"
-            value = fill(name, shapes[name], shapes, seed)
-            if value.ndim == 4:
-                value = value.transpose(2, 3, 1, 0)
-            elif value.ndim == 2:
-                height, width, channels = model.get_layer("flatten").input.shape[1:]
-                value = value.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
-            variable.assign(value.reshape(variable.shape))
-            loaded.add(name)
-    assert loaded == set(shapes)
-
-
-def test_embeddings_of_the_original():
-    with np.load(GOLDENS / "iresnet18.npz") as golden:
-        model = IResNet18()
-        load(model, golden["keys"], golden["seed"])
-        images = np.random.RandomState(golden["seed"] + 1).uniform(-1, 1, (2, 3, 112, 112))
-        found = model.predict(images.transpose(0, 2, 3, 1).astype("float32"), verbose=0)
-        expected = golden["emb"]
-    assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
+def counts(build, **kwargs):
+    """Parameters in all, trainable ones, running statistics. Only shapes are made."""
+    with keras.StatelessScope():
+        model = build(**kwargs)
+    sizes = [(v, int(np.prod(v.shape))) for v in model.weights]
+    moving = sum(n for v, n in sizes if v.name.startswith("moving"))
+    return sum(n for _, n in sizes) - moving, sum(n for v, n in sizes if v.trainable), moving
 
 
 @pytest.mark.parametrize(
@@ -75,39 +40,103 @@ def test_embeddings_of_the_original():
     [(IResNet18, "ir18"), (IResNet34, "ir34"), (IResNet50, "ir50"), (IResNet100, "ir100")],
 )
 def test_parameter_counts(build, key):
-    """Total with the frozen scale, trainable, and running statistics. Only shapes are made."""
     with np.load(GOLDENS / "param_counts.npz") as golden:
-        total, trainable, statistics = golden[key]
-    with keras.StatelessScope():
-        model = build()
-    count = {name: 0 for name in ("all", "trainable", "moving")}
-    for variable in model.variables:
-        size = int(np.prod(variable.shape))
-        count["moving" if variable.name.startswith("moving") else "all"] += size
-        count["trainable"] += size if variable.trainable else 0
-    assert (count["all"], count["trainable"], count["moving"]) == (total, trainable, statistics)
+        assert counts(build) == tuple(golden[key])
 
 
-def test_sizes_round_up_and_channels_last_is_kept():
+@pytest.mark.parametrize(
+    ("build", "family", "parameters", "statistics"),
+    [
+        (IResNet200, "insightface", 118_833_920, None),
+        (IResNet18, "magface", 24_025_600, 14_720),
+        (IResNet18, "adaface", 24_020_352, 14_592),
+        (IResNet34, "cvlface", 34_134_080, None),
+        (IResNet50, "curricularface", 43_573_952, None),
+        (IResNet100, "curricularface", 65_128_768, 47_360),
+    ],
+)
+def test_parameter_counts_of_the_families(build, family, parameters, statistics):
+    total, trainable, moving = counts(build, family=family)
+    assert total == parameters
+    assert trainable == parameters - (512 if family == "insightface" else 0)
+    assert statistics in (None, moving)
+
+
+def test_channels_first_has_the_same_weights():
     images = np.random.default_rng(0).uniform(-1, 1, (2, 15, 18, 2)).astype("float32")
     model = small(input_shape=(15, 18, 2))
     assert model.get_layer("bn2").output.shape == (None, 4, 5, 6)
     keras.config.set_image_data_format("channels_first")
-    copy = small(input_shape=(15, 18, 2))
-    copy.set_weights(model.get_weights())
+    copy = small(input_shape=(2, 15, 18))
+    assert copy.get_layer("bn2").output.shape == (None, 6, 4, 5)
+    for mine, theirs in zip(copy.variables, model.variables, strict=True):
+        mine.assign(to_numpy(theirs).reshape(mine.shape))
     np.testing.assert_allclose(
-        copy.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5
+        copy.predict(images.transpose(0, 3, 1, 2), verbose=0),
+        model.predict(images, verbose=0),
+        atol=1e-5,
     )
+    last = small(input_shape=(15, 18, 2), data_format="channels_last")
+    assert last.get_layer("bn2").output.shape == (None, 4, 5, 6)
+    with keras.StatelessScope():
+        assert IResNet18().input_shape == (None, 3, 112, 112)
 
 
-def test_hyperparameters_of_the_original():
-    model = small()
+def test_a_sampler_in_front(backend):
+    inputs = keras.Input((40, 32, 3))
+    x = FlowWarpDownsample(0.5)(inputs)
+    model = keras.Model(inputs, small(input_shape=x.shape[1:])(x))
+    model.compile("adam", "mse", run_eagerly=backend == "tensorflow")
+    images = np.random.default_rng(0).normal(size=(4, 40, 32, 3))
+    history = model.fit(images, np.zeros((4, 8)), epochs=3, verbose=0).history["loss"]
+    assert model.output_shape == (None, 8) and history[-1] < history[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hyperparameters_of_the_originals(family):
+    model = IResNet((1, 2), (4, 4), (16, 16, 3), embedding_dim=8, family=family)
+    expected = (2e-5, 0.1) if family == "magface" else (1e-5, 0.9)
+    normalizations = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for layer in normalizations:
+        assert (layer.epsilon, layer.momentum) == expected
+    names = {layer.name for layer in model.layers}
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            assert (layer.epsilon, layer.momentum, layer.axis) == (1e-5, 0.9, -1)
         if isinstance(layer, keras.layers.PReLU):
             assert layer.alpha.shape == (1, 1, layer.input.shape[-1])
             assert np.all(to_numpy(layer.alpha) == np.float32(0.25))
+    projected = family in ("insightface", "magface")
+    assert ("layer1_0_downsample_0" in names) == ("layer2_0_downsample_0" in names) == projected
+    assert ("layer1_0_bn2" in names) == (family != "curricularface")
+    leaves = {v.name for v in model.get_layer("features").variables}
+    assert ("gamma" in leaves) == projected
+    dropout = model.get_layer("dropout")
+    assert dropout.rate == (0.0 if family == "insightface" else 0.4)
+    assert isinstance(dropout, keras.layers.SpatialDropout2D) == (family == "magface")
+    assert small(family=family, dropout=0.2).get_layer("dropout").rate == 0.2
+
+
+@pytest.mark.parametrize("family", ["insightface", "adaface"])
+def test_initial_weights_of_the_originals(family):
+    model = IResNet((1,), (32,), input_shape=(32, 32, 3), embedding_dim=64, family=family)
+    conv = to_numpy(model.get_layer("layer1_0_conv1").kernel)
+    expected = 0.1 if family == "insightface" else (2 / (32 * 9)) ** 0.5
+    np.testing.assert_allclose(conv.std(), expected, rtol=0.05)
+    fc = model.get_layer("fc")
+    rows = fc.kernel.shape[0]
+    deviation = (3 * rows) ** -0.5 if family == "insightface" else (2 / 64) ** 0.5
+    np.testing.assert_allclose(to_numpy(fc.kernel).std(), deviation, rtol=0.05)
+    assert to_numpy(fc.bias).any() == (family == "insightface")
+
+
+def test_a_shortcut_without_weights_keeps_every_second_pixel():
+    model = IResNet((1, 2), (4, 4), (7, 8, 3), embedding_dim=8, family="adaface")
+    for layer in model.layers:
+        if layer.name.endswith("bn3"):  # the branch adds nothing
+            layer.gamma.assign(np.zeros(4))
+    inner = keras.Model(model.input, [model.get_layer(n).output for n in ("prelu", "layer2_1_add")])
+    images = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype("float32")
+    stem, last = inner.predict(images, verbose=0)
+    np.testing.assert_array_equal(last, stem[:, ::4, ::4])
 
 
 def test_last_scale_stays_frozen(tmp_path):
@@ -152,6 +181,8 @@ def test_training_lowers_the_loss():
         ({"input_shape": (None, None, 3)}, "input_shape"),
         ({"input_shape": (16, 16)}, "input_shape"),
         ({"embedding_dim": 0}, "embedding_dim"),
+        ({"family": "arcface"}, "family"),
+        ({"data_format": "NCHW"}, "data_format"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, name):

@@ -1,0 +1,3 @@
+"""Published PyTorch weights in the models of this package."""
+
+from keras_resample.models.convert.from_torch import from_torch
