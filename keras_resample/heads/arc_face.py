@@ -1,13 +1,9 @@
 """The additive angular margin of ArcFace."""
 
-import math
-
 import keras
-from keras import ops
 
+from keras_resample.heads.angles import add_margin, check_angle, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
-
-BEYOND_PI = ("hard", "plain", "easy", "clip", "reflect")
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -52,29 +48,13 @@ class ArcFace(MarginHead):
 
     def __init__(self, num_classes, margin=0.5, beyond_pi="hard", **kwargs):
         super().__init__(num_classes, **kwargs)
-        if not 0 <= margin < math.pi:
-            raise ValueError(f"`margin` must be in [0, pi) radians. Received: {margin=}")
-        if beyond_pi not in BEYOND_PI:
-            raise ValueError(f"`beyond_pi` must be one of {BEYOND_PI}. Received: {beyond_pi=}")
+        check_angle(margin)
+        check_beyond_pi(beyond_pi)
         self.margin = float(margin)
         self.beyond_pi = beyond_pi
 
     def target(self, cosine):
-        square = ops.multiply(ops.subtract(1.0, cosine), ops.add(1.0, cosine))
-        # The root has no derivative at 0, and both branches of a `where` are differentiated.
-        inside = square > 0
-        sine = ops.where(inside, ops.sqrt(ops.where(inside, square, 1.0)), 0.0)
-        shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
-        if self.beyond_pi == "plain":
-            return shifted
-        if self.beyond_pi == "easy":
-            return ops.where(cosine > 0, shifted, cosine)
-        beyond = {
-            "hard": cosine - self.margin * math.sin(self.margin),
-            "clip": -ops.ones_like(cosine),
-            "reflect": -2.0 - shifted,
-        }[self.beyond_pi]
-        return ops.where(cosine > math.cos(math.pi - self.margin), shifted, beyond)
+        return add_margin(cosine, self.margin, self.beyond_pi)
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "beyond_pi": self.beyond_pi}

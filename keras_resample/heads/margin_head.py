@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-GRADIENTS = ("exact", "straight_through")
+from keras_resample.heads.checks import check_count, check_labels, check_range
+from keras_resample.heads.class_sampling import ABSENT, sample_classes, spread
+from keras_resample.heads.cosines import class_cosines
 
-# Vectors shorter than this have cosine 0 with everything and gradient 0. The derivative of
-# 1/|x| contains |x|^-3, which is still finite in float32 here and not much below.
-SHORTEST = 1e-12
+GRADIENTS = ("exact", "straight_through")
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -23,8 +23,8 @@ class MarginHead(keras.layers.Layer):
         logit_y = scale * cos_y                 otherwise
 
     to be trained by `SparseCategoricalCrossentropy(from_logits=True)`. This class has no margin
-    (`target(c) = c`): it is the normalised softmax NormFace with a fixed scale. A subclass says
-    what `target` is.
+    (`target(c) = c`). A subclass says what `target` is; one whose margin depends on more than the
+    target cosine overrides `adjust` instead, and one whose scale is no number `factor`.
 
     The labels are an input of the layer. `keras_resample.models.Recognizer` passes those of
     `fit(images, labels)` to it; a Functional model has them as its second input.
@@ -39,11 +39,20 @@ class MarginHead(keras.layers.Layer):
         gradient: "exact" differentiates the margin; "straight_through" adds it as a constant, so
             that every logit has derivative `scale` with respect to its cosine, as in the
             training code of insightface and CVLface. The logits are the same.
+        subcenters: Directions per class, at least 1. The cosine of a class is the largest of
+            them, so that mislabelled or unusual images need not move the main one.
+        sample_rate: Fraction of the classes that a training step computes, in (0, 1]: those of
+            the batch, and negatives drawn uniformly up to `int(sample_rate * num_classes)` in
+            all. Evaluation and prediction use all classes.
+        interclass_threshold: Where a cosine with another class exceeds it in training, that
+            cosine and its gradient become 0: the class is taken for the same person. In [-1, 1],
+            or `None`.
         kernel_initializer: Initializer of the kernel; `None` is a normal distribution with
             standard deviation 0.01. The length of a row does not change the logits, but the
             gradient of a row is proportional to the inverse of its length.
-        kernel_regularizer: Regularizer of the kernel.
+        kernel_regularizer: Regularizer of the kernel, of all rows whatever the sample rate.
         kernel_constraint: Constraint of the kernel.
+        seed: Integer seed of the sampled classes, or `None` for a random one.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -55,7 +64,8 @@ class MarginHead(keras.layers.Layer):
         (b, dim), and (b,) or (b, 1) for the labels.
 
     Output shape:
-        (b, num_classes), float32.
+        (b, num_classes), float32. In training with `sample_rate < 1` the logits of the classes
+        left out are -1e9; `training_logits` returns the others without them.
 
     Raises:
         ValueError: For arguments, shapes or dtypes out of the ranges above, and for a label out
@@ -72,7 +82,8 @@ class MarginHead(keras.layers.Layer):
     (10, 16)
 
     Reference:
-        - [NormFace, Wang et al., 2017](https://arxiv.org/abs/1704.06369)
+        - [Sub-center ArcFace, Deng et al., 2020](https://ibug.doc.ic.ac.uk/media/uploads/documents/eccv_1445.pdf)
+        - [Partial FC, An et al., 2022](https://arxiv.org/abs/2203.15565)
     """
 
     def __init__(
@@ -80,28 +91,43 @@ class MarginHead(keras.layers.Layer):
         num_classes,
         scale=64.0,
         gradient="exact",
+        subcenters=1,
+        sample_rate=1.0,
+        interclass_threshold=None,
         kernel_initializer=None,
         kernel_regularizer=None,
         kernel_constraint=None,
+        seed=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(num_classes, (int, np.integer)) or num_classes < 1:
-            raise ValueError(
-                f"`num_classes` must be an integer of at least 1. Received: {num_classes=}"
-            )
+        check_count("num_classes", num_classes)
+        check_count("subcenters", subcenters)
         if not 0 < scale < float("inf"):
             raise ValueError(f"`scale` must be a positive number. Received: {scale=}")
         if gradient not in GRADIENTS:
             raise ValueError(f"`gradient` must be one of {GRADIENTS}. Received: {gradient=}")
+        if not 0 < sample_rate <= 1:
+            raise ValueError(f"`sample_rate` must be in (0, 1]. Received: {sample_rate=}")
+        if interclass_threshold is not None and not -1 <= interclass_threshold <= 1:
+            raise ValueError(
+                "`interclass_threshold` must be in [-1, 1] or None. "
+                f"Received: {interclass_threshold=}"
+            )
         if kernel_initializer is None:
             kernel_initializer = keras.initializers.RandomNormal(stddev=0.01)
         self.num_classes = int(num_classes)
         self.scale = float(scale)
         self.gradient = gradient
+        self.subcenters = int(subcenters)
+        self.sample_rate = float(sample_rate)
+        self.interclass_threshold = interclass_threshold
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.seed = seed
+        if self.sample_rate < 1:
+            self.seed_generator = keras.random.SeedGenerator(seed)
         # A float32 embedding must not become float16 on its way in.
         self.autocast = False
 
@@ -113,7 +139,7 @@ class MarginHead(keras.layers.Layer):
             )
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self.num_classes, embeddings_shape[-1]),
+            shape=(self.num_classes * self.subcenters, embeddings_shape[-1]),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -122,38 +148,80 @@ class MarginHead(keras.layers.Layer):
 
     def call(self, embeddings, labels=None, training=None):
         if labels is None:
-            return self.logits(embeddings)
+            cosines, length = class_cosines(embeddings, self.kernel, self.subcenters)
+            return ops.multiply(cosines, _column(self.factor(length)))
         labels = self._checked(labels, embeddings)
-        logits = self.logits(embeddings, labels)
-        return self.apply_margin(logits, labels) if training else logits
+        if not training:
+            cosines, length = class_cosines(embeddings, self.kernel, self.subcenters)
+            return ops.multiply(cosines, _column(self._factor(length, labels)))
+        logits, _, classes = self._training_logits(embeddings, labels)
+        return logits if classes is None else spread(logits, classes, self.num_classes)
 
-    def logits(self, embeddings, labels=None):
-        """Scaled cosines (b, num_classes); NaN in the rows whose label is out of range."""
-        embeddings = ops.cast(embeddings, "float32")
-        kernel = ops.cast(self.kernel, "float32")
-        factor = ops.multiply(_inverse_length(embeddings), self.scale)
-        if labels is not None:
-            # No class would be the target: loss 0 on some backends, a crash on others.
-            known = ops.logical_and(labels >= 0, labels < self.num_classes)
-            factor = ops.where(known, factor, np.nan)
-        # The scale joins the small array, and the products are scaled instead of the kernel.
-        products = ops.matmul(ops.multiply(embeddings, factor[:, None]), ops.transpose(kernel))
-        return ops.multiply(products, _inverse_length(kernel)[None, :])
+    def training_logits(self, embeddings, labels):
+        """The logits that a training step needs, and where the targets are among them.
 
-    def apply_margin(self, logits, labels):
-        """Logits (b, num_classes) with `target` applied to the cosines of the labels."""
-        classes = ops.arange(self.num_classes, dtype="int32")
-        is_target = ops.equal(classes[None, :], labels[:, None])
-        old = ops.sum(ops.where(is_target, logits, 0.0), axis=-1)
-        cosine = ops.divide(old, self.scale)
-        shifted = ops.multiply(self.target(cosine), self.scale)
-        if self.gradient == "straight_through":
-            shifted = ops.add(old, ops.stop_gradient(ops.subtract(shifted, old)))
-        return ops.where(is_target, shifted[:, None], logits)
+        `call(embeddings, labels, training=True)` without the classes that are not sampled.
+
+        Args:
+            embeddings: Float tensor (b, dim).
+            labels: Integer tensor (b,) or (b, 1).
+
+        Returns:
+            Logits (b, n), float32, and the column of each target, int32 (b,), the labels of a
+            cross-entropy. Without sampling n is `num_classes` and the columns are the labels;
+            else n is `int(sample_rate * num_classes)` or the size of the batch, if that is more.
+        """
+        if not self.built:
+            self.build(tuple(embeddings.shape))
+        return self._training_logits(embeddings, self._checked(labels, embeddings))[:2]
 
     def target(self, cosine):
         """What the target cosines (b,) become in training; the same here."""
         return cosine
+
+    def adjust(self, cosines, cosine, length):
+        """What all cosines become in training, for margins that depend on more than the target.
+
+        Args:
+            cosines: (b, n), of the embeddings with the classes. The column of the target may be
+                left as it is.
+            cosine: (b,), with the target.
+            length: (b,), of the embeddings.
+
+        Returns:
+            Both as the loss is to see them: (b, n), and (b,) for the target.
+        """
+        return cosines, self.target(cosine)
+
+    def factor(self, length):
+        """What the cosines are multiplied by: a number, or a tensor (b,) or ()."""
+        return self.scale
+
+    def statistics(self):
+        """The scalar weights that training updates and a log should show, a dict by name."""
+        return {}
+
+    def update_average(self, weight, value, momentum):
+        """Move a scalar weight towards the value of a batch, as `update_statistic` does."""
+        self.update_statistic(weight, weight * (1.0 - momentum) + value * momentum)
+
+    def update_statistic(self, weight, value):
+        """Assign a scalar weight, unless the layer is frozen or the value is not finite."""
+        if self.trainable:
+            value = ops.stop_gradient(value)
+            old = ops.convert_to_tensor(weight)
+            weight.assign(ops.where(ops.isfinite(value), value, old))
+
+    def add_statistic(self, name, value):
+        """A scalar that training updates and that is saved with the model."""
+        return self.add_weight(
+            name=name,
+            shape=(),
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
 
     def compute_output_shape(self, embeddings_shape, labels_shape=None):
         return (embeddings_shape[0], self.num_classes)
@@ -171,49 +239,60 @@ class MarginHead(keras.layers.Layer):
         check_range(labels, self.num_classes)
         return ops.cast(labels, "int32")
 
+    def _factor(self, length, labels):
+        """`factor`, and NaN in the rows whose label is out of range.
+
+        No class would be the target: loss 0 on some backends, a crash on others.
+        """
+        known = ops.logical_and(labels >= 0, labels < self.num_classes)
+        return ops.where(known, self.factor(length), np.nan)
+
+    def _training_logits(self, embeddings, labels):
+        """Logits (b, n), the columns (b,) of the targets, and the classes (n,) if sampled."""
+        classes, columns = None, labels
+        if self.sample_rate < 1:
+            known = ops.clip(labels, 0, self.num_classes - 1)
+            classes, filled, columns = sample_classes(
+                known, self.num_classes, self.sample_rate, self.seed_generator
+            )
+        cosines, length = class_cosines(embeddings, self.kernel, self.subcenters, classes)
+        places = ops.arange(ops.shape(cosines)[1], dtype="int32")
+        is_target = ops.equal(places[None, :], columns[:, None])
+        cosine = ops.sum(ops.where(is_target, cosines, 0.0), axis=-1)
+        if self.interclass_threshold is not None:
+            cosines = ops.where(cosines > self.interclass_threshold, 0.0, cosines)
+        others, shifted = self.adjust(cosines, cosine, length)
+        if self.gradient == "straight_through":
+            others, shifted = _as_constant(others, cosines), _as_constant(shifted, cosine)
+        logits = ops.where(is_target, shifted[:, None], others)
+        logits = ops.multiply(logits, _column(self._factor(length, labels)))
+        if classes is not None:
+            logits = ops.where(filled[None, :], logits, ABSENT)
+        return logits, columns, classes
+
     def get_config(self):
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
             "scale": self.scale,
             "gradient": self.gradient,
+            "subcenters": self.subcenters,
+            "sample_rate": self.sample_rate,
+            "interclass_threshold": self.interclass_threshold,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "seed": self.seed,
         }
 
 
-def check_range(labels, num_classes):
-    """Raise unless the labels are in [0, num_classes); tensors of a traced step are not seen."""
-    try:
-        values = ops.convert_to_numpy(labels)
-    except (TypeError, NotImplementedError):  # what JAX and TensorFlow raise while tracing
-        return
-    wrong = values[(values < 0) | (values >= num_classes)]
-    if wrong.size:
-        raise ValueError(
-            f"`labels` must be in [0, num_classes) with num_classes={num_classes}. "
-            f"Received: labels with values {sorted({int(v) for v in wrong})[:5]}"
-        )
+def _column(factor):
+    """A factor (b,) as (b, 1); a scalar as it is."""
+    return factor[:, None] if len(getattr(factor, "shape", ())) == 1 else factor
 
 
-def check_labels(labels, embeddings=None):
-    """Raise unless the labels are integers (b,) or (b, 1), one for each embedding."""
-    dtype, shape = keras.backend.standardize_dtype(labels.dtype), tuple(labels.shape)
-    if "int" not in dtype:
-        raise ValueError(f"`labels` must be integers. Received: labels.dtype={dtype}")
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
-        raise ValueError(f"`labels` must have shape (b,) or (b, 1). Received: labels.shape={shape}")
-    batch = shape[0] if embeddings is None else embeddings.shape[0]
-    if None not in (batch, shape[0]) and batch != shape[0]:
-        raise ValueError(
-            "`labels` must have one entry per embedding. Received: "
-            f"labels.shape={shape}, embeddings.shape={tuple(embeddings.shape)}"
-        )
-
-
-def _inverse_length(vectors):
-    """1 / |v| of each row, and 0 with gradient 0 where |v| < SHORTEST."""
-    square = ops.sum(ops.square(vectors), axis=-1)
-    usable = square > SHORTEST**2
-    return ops.where(usable, ops.rsqrt(ops.where(usable, square, 1.0)), 0.0)
+def _as_constant(changed, cosines):
+    """The value of `changed` with the derivative of `cosines`."""
+    if changed is cosines:
+        return cosines
+    return ops.add(cosines, ops.stop_gradient(ops.subtract(changed, cosines)))

@@ -9,8 +9,9 @@ import pytest
 from keras import ops
 
 from keras_resample.heads import ArcFace, CosFace, MarginHead
+from tests.heads.cases import cosines_of, head_with, logits_of, loss_of, random_case
 from tests.layer_test_case import check_layer
-from tests.numerics import check_gradients, gradients, to_numpy, with_values
+from tests.numerics import check_gradients, gradients, to_numpy
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "margins.npz")
 CLASSES = GOLDENS["W"].shape[1]
@@ -28,43 +29,6 @@ HEADS = [MarginHead, CosFace] + [
     lambda n, beyond=beyond, **kwargs: ArcFace(n, beyond_pi=beyond, **kwargs)
     for beyond in ("hard", "plain", "easy", "clip", "reflect")
 ]
-
-
-def head_with(head, kernel):
-    """The head with this kernel (num_classes, dim)."""
-    head.build((None, kernel.shape[1]))
-    head.kernel.assign(kernel)
-    return head
-
-
-def cosines_of(embeddings, kernel):
-    a, b = embeddings.astype("float64"), kernel.astype("float64")
-    lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=1)
-    return np.clip(a @ b.T / lengths, -1, 1)
-
-
-def logits_of(head, labels, training=True):
-    """The head as a function of embeddings and kernel, for gradients."""
-
-    def fn(embeddings, kernel):
-        return with_values(
-            [head.kernel], [kernel], lambda: head(embeddings, labels=labels, training=training)
-        )
-
-    return fn
-
-
-def loss_of(head, labels):
-    fn = logits_of(head, labels)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return lambda *arrays: loss(labels, fn(*arrays))
-
-
-def random_case(b=6, dim=5, classes=7, seed=0):
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(b, dim)).astype("float32")
-    kernel = rng.normal(size=(classes, dim)).astype("float32")
-    return embeddings, kernel, rng.integers(0, classes, b).astype("int32")
 
 
 def naive_target(head, angle):
