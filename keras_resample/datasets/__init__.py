@@ -1,6 +1,7 @@
 """Readers of image collections, and small generators that need no download."""
 
 from keras_resample.datasets.bezier_palms import bezier_palms
+from keras_resample.datasets.cfp_pairs import cfp_pairs
 from keras_resample.datasets.digits import digits
 from keras_resample.datasets.face_records import FaceRecords
 from keras_resample.datasets.from_arrays import from_arrays

@@ -10,7 +10,7 @@ from keras_resample.datasets.aligned_face import AlignedFace
 from keras_resample.datasets.arguments import image_channels, image_size
 from keras_resample.datasets.image_dataset import ImageDataset
 from keras_resample.datasets.image_decoding import pillow
-from keras_resample.datasets.text_lines import text_lines, wrong_line
+from keras_resample.datasets.text_lines import integer_table, text_lines, wrong_line
 
 
 class IJBProtocol:
@@ -179,17 +179,12 @@ def _points(path, names):
 
 
 def _pairs(path):
-    try:
-        table = np.loadtxt(path, dtype="int32", comments=None, ndmin=2)
-    except (ValueError, OverflowError) as error:
+    table = integer_table(path, "template, template, same", 3, "int32")
+    if not np.isin(table[:, 2], (0, 1)).all():
+        row = int(np.argmin(np.isin(table[:, 2], (0, 1))))
         raise ValueError(
-            "The file of pairs must have lines of three integers, template, template, same. "
-            f"Received: {path!r}, {error}"
-        ) from error
-    if table.shape[1] != 3 or not np.isin(table[:, 2], (0, 1)).all():
-        raise ValueError(
-            "The file of pairs must have three columns, template, template, and 0 or 1. "
-            f"Received: {path!r} with {table.shape[1]} columns"
+            "The third column of the file of pairs must be 0 or 1. "
+            f"Received: {path!r}, {table[row].tolist()}"
         )
     return table[:, 0].copy(), table[:, 1].copy(), table[:, 2] == 1
 

@@ -8,11 +8,13 @@ magic number itself is left out between parts. A record of an image begins with 
 follow it and stand for `label`.
 """
 
-import mmap
 import os
 import struct
 
 import numpy as np
+
+from keras_resample.datasets.mapped_file import MappedFile
+from keras_resample.datasets.text_lines import integer_table
 
 MAGIC = 0xCED7230A
 MAGIC_BYTES = struct.pack("<I", MAGIC)
@@ -35,31 +37,8 @@ FIRST_BYTES = np.dtype(
 )
 
 
-class RecordFile:
-    """Reads records of a memory-mapped `.rec` file by their place. Picklable, thread-safe."""
-
-    def __init__(self, path):
-        self.path = os.fspath(path)
-        self.size = os.path.getsize(self.path)
-        if self.size == 0:
-            raise ValueError(f"`path` must hold records. Received: path={self.path!r}, 0 bytes")
-        self._bytes = None
-
-    def __getstate__(self):
-        return {**self.__dict__, "_bytes": None}
-
-    @property
-    def bytes(self):
-        """The file as a memory map, opened in each process when it is first read."""
-        if self._bytes is None:
-            with open(self.path, "rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if len(self._bytes) != self.size:
-                raise ValueError(
-                    f"{self.path!r} must not change while it is read. "
-                    f"Received: {len(self._bytes)} bytes, {self.size} before"
-                )
-        return self._bytes
+class RecordFile(MappedFile):
+    """Reads records of a `.rec` file by their place."""
 
     def read(self, start, end):
         """Labels and body of the record that starts at byte `start` and ends by byte `end`.
@@ -158,18 +137,7 @@ def read_index(path, record_bytes):
             f"The index must be a line of text for each record of {record_bytes} bytes of them. "
             f"Received: {path!r} with {size} bytes"
         )
-    try:
-        table = np.loadtxt(path, dtype="int64", comments=None, ndmin=2)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            "The index must have lines of two integers, key and first byte. "
-            f"Received: {path!r}, {error}"
-        ) from error
-    if table.shape[1] != 2:
-        raise ValueError(
-            "The index must have two columns, key and first byte. "
-            f"Received: {path!r} with {table.shape[1]}"
-        )
+    table = integer_table(path, "key and first byte", 2)
     keys, starts = table[np.argsort(table[:, 0], kind="stable")].T
     outside = (starts < 0) | (starts > record_bytes - FRAME.size) | (starts % 4 != 0)
     for wrong, must in (

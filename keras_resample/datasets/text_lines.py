@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 LONGEST_LINE = 4096
 
 
@@ -38,3 +40,20 @@ def wrong_line(path, number, must, received):
     return ValueError(
         f"Line {number} of {os.fspath(path)!r} must {must}. Received: {received[:200]!r}"
     )
+
+
+def integer_table(path, columns, width, dtype="int64"):
+    """A file of lines of integers, read at once: `(lines, width)`.
+
+    Raises:
+        ValueError: for a file of anything else.
+    """
+    try:
+        table = np.loadtxt(path, dtype=dtype, comments=None, ndmin=2)
+        if table.shape[1] != width:
+            raise ValueError(f"it has {table.shape[1]} columns")
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"Each line must be {width} integers, {columns}. Received: {os.fspath(path)!r}: {error}"
+        ) from error
+    return table

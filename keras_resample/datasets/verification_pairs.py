@@ -1,6 +1,5 @@
 """Verification sets in `.bin` files: LFW, CFP-FP, AgeDB-30 and others, packed by insightface."""
 
-import mmap
 import os
 
 import numpy as np
@@ -13,6 +12,7 @@ from keras_resample.datasets.image_decoding import (
     pillow,
 )
 from keras_resample.datasets.image_pairs import ImagePairs, sound_pairs
+from keras_resample.datasets.mapped_file import MappedFile
 from keras_resample.datasets.pair_pickle import Array, PairPickle, Span
 from keras_resample.datasets.record_file import LARGEST_RECORD
 
@@ -84,19 +84,18 @@ def verification_pairs(
     pillow("verification_pairs")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"`path` must be a .bin file. Received: path={str(path)!r}")
-    image = PackedImage(path)
+    file = MappedFile(path)
     try:
-        spans, same = _images_and_same(PairPickle(image.bytes).value(), image.bytes)
+        spans, same = _images_and_same(PairPickle(file.bytes).value(), file.bytes)
     except ValueError as error:
         raise ValueError(
             "`path` must be a pickle of a list of 2 n encoded images and a list of n booleans: "
             f"{error}. Received: path={str(path)!r}"
         ) from error
-    image.spans = np.array(spans, "int64").reshape(-1, 3)
-    image.size, image.resize, image.channels = size, resize, channels
+    image = PackedImage(file, np.array(spans, "int64"), resize, channels)
     verify = on_error == "skip" if verify is None else verify
     good, skipped = sound_pairs(image, len(same), on_error, verify, progress)
-    image.spans = image.spans[np.repeat(good, 2)]
+    image.select(np.repeat(good, 2))
     image.size = size or image.stored_size(0)
     return ImagePairs(
         image,
@@ -111,24 +110,15 @@ def verification_pairs(
 
 
 class PackedImage:
-    """Decodes an image of a `.bin` file from its index."""
+    """Decodes an image of a `.bin` file from its index; `spans` (n, 3) say where each stands."""
 
-    def __init__(self, path):
-        self.path = os.fspath(path)
-        self._bytes = None
-
-    def __getstate__(self):
-        return {**self.__dict__, "_bytes": None}
-
-    @property
-    def bytes(self):
-        """The file as a memory map, opened in each process when it is first read."""
-        if self._bytes is None:
-            if os.path.getsize(self.path) == 0:
-                raise ValueError(f"`path` must not be empty. Received: path={self.path!r}")
-            with open(self.path, "rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._bytes
+    def __init__(self, file, spans, resize, channels):
+        self.file = file
+        self.spans = spans
+        self.numbers = np.arange(len(spans))
+        self.resize = resize
+        self.channels = channels
+        self.size = None
 
     def __call__(self, index):
         return self._named(
@@ -145,7 +135,11 @@ class PackedImage:
 
     def place(self, index):
         """Where an image is: `(file, "image k")`."""
-        return self.path, f"image {index}"
+        return self.file.path, f"image {self.numbers[index]}"
+
+    def select(self, chosen):
+        """Keeps some of the images; errors go on to name their numbers in the file."""
+        self.spans, self.numbers = self.spans[chosen], self.numbers[chosen]
 
     def _named(self, index, function):
         # Pillow's decoders raise errors of many types, not all of them documented.
@@ -153,8 +147,8 @@ class PackedImage:
             return function(self._encoded(index))
         except Exception as error:
             raise ValueError(
-                f"Image {index} of {self.path!r} cannot be read ({type(error).__name__}: "
-                f"{error}). Get the file again, or read it with on_error='skip'. Received: "
+                f"Image {self.numbers[index]} of {self.file.path!r} cannot be read "
+                f"({type(error).__name__}: {error}). Get the file again, or read it with on_error='skip'. Received: "
                 f"{self.spans[index][1] - self.spans[index][0]} bytes"
             ) from error
 
@@ -162,9 +156,7 @@ class PackedImage:
         start, stop, latin = (int(value) for value in self.spans[index])
         if stop - start > LARGEST_RECORD:
             raise ValueError(f"an encoded image may have {LARGEST_RECORD} bytes")
-        data = self.bytes[start:stop]
-        if len(data) != stop - start:
-            raise ValueError("the file is shorter than it was")
+        data = self.file.bytes[start:stop]
         # Protocol 2 of Python 3 writes bytes as a string, UTF-8 of their Latin-1 reading.
         return data.decode("utf-8").encode("latin-1") if latin else data
 

@@ -168,3 +168,51 @@ def test_wrong_lfw_pairs(folder, line):
         lfw(folder, "Ann_Lee 1 Bob 9\n")
     with pytest.raises(ValueError, match="must have pairs"):
         lfw(folder, "10 300\n")
+
+
+def cfp(folder, files=None, **kwargs):
+    """Frontal images 1, 2 and 3, profiles 1 and 2, one pair of each kind in two folds."""
+    texts = {
+        "Pair_list_F.txt": "1 ../palms/0.png\n2 ../palms/1.png\n3 ../palms/2.png\n",
+        "Pair_list_P.txt": "1  ../palms/3.png\n2  ../palms/4.png\n",
+        "Split/FP/01/same.txt": "1,1\n",
+        "Split/FP/01/diff.txt": "2,1\n",
+        "Split/FP/02/same.txt": "3,2\n",
+        "Split/FP/02/diff.txt": "1,2\n",
+        "Split/FF/01/same.txt": "1,2\n",
+        "Split/FF/01/diff.txt": "3,1\n",
+        "Split/FP/notes.txt": "",
+        **(files or {}),
+    }
+    for name, text in texts.items():
+        (folder / "Protocol" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "Protocol" / name).write_text(text)
+    return datasets.cfp_pairs(folder, data_format="channels_last", **kwargs)
+
+
+def test_cfp_pairs(folder):
+    pairs = cfp(folder)
+    assert pairs.same.tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[[0, 3, 1, 3, 2, 4, 0, 4]])
+    pairs = cfp(folder, kind="FF")
+    assert pairs.same.tolist() == [True, False]
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[[0, 1, 2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("Pair_list_F.txt", "1\n", "Line 1 of .*Pair_list_F.txt.*number"),
+        ("Pair_list_P.txt", "1 a.png\n1 b.png\n", "Line 2 of .*Pair_list_P.txt.*not used"),
+        ("Split/FP/02/diff.txt", "1,1\n1,3\n", "Line 2 of .*diff.txt.*'1,3'"),
+        ("Split/FP/02/diff.txt", "1\n", "Line 1 of .*diff.txt"),
+        ("Pair_list_F.txt", "1 a.png\n2 b.png\n3 c.png\n", "a.png.*no file"),
+    ],
+)
+def test_wrong_cfp_files(folder, name, text, message):
+    with pytest.raises(ValueError, match=message):
+        cfp(folder, {name: text})
+    with pytest.raises(ValueError, match="`kind`.*Received: kind='PP'"):
+        cfp(folder, kind="PP")
+    with pytest.raises(FileNotFoundError, match="Pair_list_F.txt"):
+        datasets.cfp_pairs(folder / "nowhere")

@@ -302,6 +302,15 @@ def test_a_damaged_image_is_named_or_its_pair_skipped(tmp_path, bad):
     assert file.endswith("a.bin") and reason.startswith("image 3: ")
 
 
+def test_images_keep_their_numbers_when_others_are_skipped(tmp_path):
+    images = [*ENCODED[:3], b"hello", ENCODED[4], png(PIXELS[5, :5])]
+    (tmp_path / "a.bin").write_bytes(pickle.dumps((images, SAME), 4))
+    with pytest.warns(UserWarning, match="1 images"):
+        pairs = read(tmp_path / "a.bin", on_error="skip")
+    with pytest.raises(ValueError, match="Image 5 of .*5 x 8, not 10 x 8"):
+        pairs.images.image(3)
+
+
 @pytest.mark.filterwarnings("ignore:Image size")
 def test_decompression_bomb(tmp_path, monkeypatch):
     datasets.write_verification_pairs(tmp_path / "a.bin", PIXELS, SAME)
