@@ -148,8 +148,8 @@ class PackedImage:
         except Exception as error:
             raise ValueError(
                 f"Image {self.numbers[index]} of {self.file.path!r} cannot be read "
-                f"({type(error).__name__}: {error}). Get the file again, or read it with on_error='skip'. Received: "
-                f"{self.spans[index][1] - self.spans[index][0]} bytes"
+                f"({type(error).__name__}: {error}). Get the file again, or read it with "
+                f"on_error='skip'. Received: {self.spans[index][1] - self.spans[index][0]} bytes"
             ) from error
 
     def _encoded(self, index):

@@ -103,9 +103,8 @@ def test_batches_repeat_with_seed_and_epoch_and_differ_otherwise():
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (2, True)])
 def test_fit_sees_the_same_batches_whatever_the_workers(workers, processes):
-    # A forked worker process of a framework with threads may hang; spawning is not in question.
     if processes and keras.backend.backend() != "torch":
-        pytest.skip("Keras forks its processes, which only torch outlives for certain")
+        pytest.skip("Keras forks, which may hang beside the threads of TensorFlow and JAX")
     labels = np.repeat(np.arange(8), 3)
 
     def linear_model():

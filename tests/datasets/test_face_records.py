@@ -2,6 +2,7 @@ import io
 import os
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def test_resize_is_antialiased(tmp_path):
     np.testing.assert_allclose(small[:, 1:-1], 0.5, atol=0.05)
 
 
-def test_pickled_and_in_processes(folder):
+def test_pickled_split_and_balanced(folder):
     faces = read(folder)
     faces.image(0)
     copied = pickle.loads(pickle.dumps(faces))
@@ -240,6 +241,20 @@ def test_skipping_all_is_an_error(tmp_path):
     frames = [frame(header(0.0) + b"hello")] * 3
     with pytest.raises(ValueError, match="3 records skipped"):
         read(write_frames(tmp_path, frames), on_error="skip")
+
+
+def test_the_file_is_not_read_into_memory(tmp_path):
+    # Whatever follows the end of a PNG is not looked at.
+    images = [png(pixels) + bytes(4 << 20) for pixels in PIXELS]
+    datasets.write_records(tmp_path / "train.rec", images, LABELS)
+    tracemalloc.start()
+    faces = read(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert os.path.getsize(tmp_path / "train.rec") > 28 << 20
+    # One image, for the size of all.
+    assert peak < 10 << 20
+    np.testing.assert_array_equal(faces.arrays()[0], STANDARD[ORDER])
 
 
 def test_a_record_of_many_parts_is_bounded(tmp_path):

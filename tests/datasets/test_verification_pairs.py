@@ -4,6 +4,7 @@ import os
 import pickle
 import struct
 import time
+import tracemalloc
 
 import keras
 import numpy as np
@@ -216,6 +217,20 @@ def test_hostile_instructions(tmp_path, name):
     (tmp_path / "a.bin").write_bytes(INSTRUCTIONS[name])
     with pytest.raises(ValueError, match="`path` must be a pickle of a list.*a.bin"):
         read(tmp_path / "a.bin")
+
+
+def test_the_file_is_not_read_into_memory(tmp_path):
+    # Whatever follows the end of a PNG is not looked at.
+    images = [data + bytes(4 << 20) for data in ENCODED]
+    datasets.write_verification_pairs(tmp_path / "a.bin", images, SAME)
+    tracemalloc.start()
+    pairs = read(tmp_path / "a.bin")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert os.path.getsize(tmp_path / "a.bin") > 24 << 20
+    # One image, for the size of all.
+    assert peak < 10 << 20
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD)
 
 
 def test_a_memo_number_reserves_nothing():
