@@ -8,6 +8,8 @@ from keras_resample.heads.margin_head import MarginHead, check_labels, check_ran
 
 # The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
 IMAGES, LABELS = "recognizer_images", "recognizer_labels"
+# What `call` gives then, for the loss and the metrics of that step.
+EMBEDDINGS, LOGITS, TARGETS = "embeddings", "logits", "targets"
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -20,13 +22,25 @@ class Recognizer(keras.Model):
     those of the harder, shifted logits; `evaluate`, `predict` and `recognizer(images)` use the
     plain scaled cosines. After training, `recognizer.encoder` is what is served.
 
-    Losses that layers of the encoder add with `add_loss` are part of the training loss.
+    The loss is the sum of that given to `compile` (the cross-entropy of the logits by default),
+    the auxiliary losses times their weights, and what layers add by `add_loss`. The auxiliary
+    losses see the labels and the embeddings as the encoder gives them. Their values appear in the
+    log under their names, without the weight. `sample_weight` and `class_weight` count in all of
+    these losses but the last: the term of a sample is multiplied by its weight.
+
+    A head with `sample_rate` below 1 computes the logits of the sampled classes only: the loss and
+    the metrics of a training step then see these, and the positions of the labels among them.
+    `evaluate` and `predict` use all classes. The statistics of a head (`head.statistics()`, such
+    as the t of CurricularFace) are in the log with their current values, and saved.
 
     Args:
         encoder: A `keras.Model` from images to embeddings (b, dim). Its input may be several
             tensors in a dict or a tuple.
         head: A `MarginHead` such as `ArcFace(num_classes)`.
-        **kwargs: Arguments of `keras.Model`.
+        auxiliary_losses: A sequence of `keras.losses.Loss` of the labels and the embeddings, such
+            as `BatchHardTriplet()`, or of pairs of a loss and its weight (1 otherwise).
+        **kwargs: Arguments of `keras.Model`. Without a `dtype`, that of the encoder: under
+            "mixed_float16" `compile` scales the loss.
 
     Call arguments:
         inputs: What the encoder takes.
@@ -39,10 +53,11 @@ class Recognizer(keras.Model):
         (b, num_classes), float32: scaled cosines.
 
     Raises:
-        ValueError: For an encoder or a head of another type, and for label arrays out of range,
-            before anything is trained. Labels that come in batches (a `PyDataset`, a
-            `tf.data.Dataset`, a `DataLoader`) are checked as they come, where the backend
-            can see them; inside a compiled step a label out of range makes the loss NaN.
+        ValueError: For an encoder, a head or an auxiliary loss of another type, auxiliary losses
+            of the same name, and for label arrays out of range, before anything is trained.
+            Labels that come in batches (a `PyDataset`, a `tf.data.Dataset`, a `DataLoader`) are
+            checked as they come, where the backend can see them; inside a compiled step a label
+            out of range makes the loss NaN.
 
     Example:
     >>> import keras
@@ -57,16 +72,35 @@ class Recognizer(keras.Model):
     >>> history = recognizer.fit(images, labels, verbose=0)
     >>> recognizer.embed(images).shape
     (20, 16)
+
+    With a triplet loss of a tenth of the weight:
+
+    >>> triplet = kr.losses.BatchHardTriplet(normalize=True, name="triplet")
+    >>> recognizer = kr.models.Recognizer(
+    ...     encoder, kr.heads.ArcFace(num_classes=5), auxiliary_losses=[(triplet, 0.1)]
+    ... )
+    >>> recognizer.compile(optimizer="adam")
+    >>> sorted(recognizer.fit(images, labels, verbose=0).history)
+    ['loss', 'triplet']
     """
 
-    def __init__(self, encoder, head, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, encoder, head, auxiliary_losses=(), **kwargs):
         if not isinstance(encoder, keras.Model):
             raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
         if not isinstance(head, MarginHead):
             raise ValueError(f"`head` must be a MarginHead. Received: {head=}")
+        super().__init__(**{"dtype": encoder.dtype_policy, **kwargs})
         self.encoder = encoder
         self.head = head
+        self.auxiliary_losses, self.auxiliary_weights = _losses_and_weights(auxiliary_losses)
+        self.auxiliary_trackers = [keras.metrics.Mean(loss.name) for loss in self.auxiliary_losses]
+        # Layers inside of losses: their weights are part of the state of a step and of the file.
+        self.auxiliary_layers = [
+            value
+            for loss in self.auxiliary_losses
+            for value in vars(loss).values()
+            if isinstance(value, keras.Layer)
+        ]
         # The encoder's layers cast the images to what they compute in.
         self.autocast = False
 
@@ -75,13 +109,18 @@ class Recognizer(keras.Model):
             self.encoder.build(input_shape)
         if not self.head.built:
             self.head.build(self.encoder.compute_output_shape(input_shape))
+        self.statistic_trackers = [keras.metrics.Mean(name) for name in self.head.statistics()]
 
     def call(self, inputs, training=None):
-        labels = None
-        if isinstance(inputs, dict) and LABELS in inputs:
-            inputs, labels = inputs[IMAGES], inputs[LABELS]
-        embeddings = self.encoder(inputs, training=training)
-        return self.head(embeddings, labels, training=training)
+        if not (isinstance(inputs, dict) and LABELS in inputs):
+            return self.head(self.encoder(inputs, training=training), training=training)
+        embeddings = self.encoder(inputs[IMAGES], training=training)
+        if training:
+            logits, targets = self.head.training_logits(embeddings, inputs[LABELS])
+        else:
+            targets = inputs[LABELS]
+            logits = self.head(embeddings, targets, training=False)
+        return {EMBEDDINGS: embeddings, LOGITS: logits, TARGETS: targets}
 
     def embed(self, images, batch_size=32, verbose=0):
         """Embeddings of length 1, so that a dot product of two is their cosine.
@@ -104,6 +143,8 @@ class Recognizer(keras.Model):
         """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        for layer in self.auxiliary_layers:
+            layer.trainable = False
         super().compile(optimizer, loss, *args, **kwargs)
 
     def compile_from_config(self, config):
@@ -140,20 +181,52 @@ class Recognizer(keras.Model):
         *state, data = args
         return super().test_step(*state, self._with_labels(data))
 
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss of a step, as `keras.Model.compute_loss`."""
+        if not isinstance(y_pred, dict):  # while Keras builds the losses
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = super().compute_loss(x, y_pred[TARGETS], y_pred[LOGITS], sample_weight, training)
+        batch = ops.shape(y_pred[EMBEDDINGS])[0]
+        auxiliary = zip(
+            self.auxiliary_losses, self.auxiliary_weights, self.auxiliary_trackers, strict=True
+        )
+        for auxiliary_loss, weight, tracker in auxiliary:
+            value = auxiliary_loss(y, y_pred[EMBEDDINGS], sample_weight)
+            tracker.update_state(ops.stop_gradient(value), sample_weight=batch)
+            loss = ops.add(loss, ops.multiply(value, weight))
+        # A layer cannot update metrics in `call` on JAX. These hold the current value, no mean.
+        values = self.head.statistics().values()
+        for tracker, value in zip(self.statistic_trackers, values, strict=True):
+            tracker.reset_state()
+            tracker.update_state(value)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The metrics of a step, as `keras.Model.compute_metrics`."""
+        if isinstance(y_pred, dict):
+            y, y_pred = y_pred[TARGETS], y_pred[LOGITS]
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
     def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        losses = zip(map(serialize, self.auxiliary_losses), self.auxiliary_weights, strict=True)
         return {
             **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "head": keras.saving.serialize_keras_object(self.head),
+            "encoder": serialize(self.encoder),
+            "head": serialize(self.head),
+            "auxiliary_losses": [list(pair) for pair in losses],
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in ("encoder", "head")
-        }
-        return cls(**{**config, **parts})
+        def restored(part):
+            return keras.saving.deserialize_keras_object(part, custom_objects)
+
+        parts = {name: restored(config[name]) for name in ("encoder", "head")}
+        # Files of version 0.1 have no such losses.
+        pairs = config.get("auxiliary_losses", ())
+        losses = [(restored(loss), weight) for loss, weight in pairs]
+        return cls(**{**config, **parts, "auxiliary_losses": losses})
 
     def _check_array(self, labels):
         if labels is not None:
@@ -171,3 +244,34 @@ class Recognizer(keras.Model):
             self.build(keras.tree.map_structure(lambda image: tuple(image.shape), images))
         inputs = {IMAGES: images, LABELS: labels}
         return keras.utils.pack_x_y_sample_weight(inputs, labels, sample_weight)
+
+
+def _losses_and_weights(auxiliary_losses):
+    """The losses and their weights as two lists, checked."""
+    pairs = [
+        tuple(entry) if isinstance(entry, (tuple, list)) else (entry, 1.0)
+        for entry in auxiliary_losses
+    ]
+    for pair in pairs:
+        if len(pair) != 2 or not isinstance(pair[0], keras.losses.Loss):
+            raise ValueError(
+                "`auxiliary_losses` must hold objects of keras.losses.Loss, or pairs of one and "
+                f"its weight. Received: {pair}"
+            )
+        if pair[0].reduction in (None, "none"):
+            raise ValueError(
+                "`auxiliary_losses` must reduce to one number. "
+                f"Received: {pair[0].name} with reduction={pair[0].reduction!r}"
+            )
+        if isinstance(pair[1], bool) or not 0 <= pair[1] < float("inf"):
+            raise ValueError(
+                "The weights of `auxiliary_losses` must be numbers of at least 0. "
+                f"Received: {pair[1]!r} for {pair[0].name}"
+            )
+    names = [loss.name for loss, _ in pairs]
+    if len({"loss", *names}) <= len(names):
+        raise ValueError(
+            "`auxiliary_losses` must have names of their own, which are their names in the log. "
+            f"Received: losses named {names}"
+        )
+    return [loss for loss, _ in pairs], [float(weight) for _, weight in pairs]
