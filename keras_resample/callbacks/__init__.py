@@ -1,4 +1,6 @@
-"""What to watch while a model trains."""
+"""What to watch, and to steer, while a model trains."""
 
+from keras_resample.callbacks.epoch_seeds import EpochSeeds
 from keras_resample.callbacks.jacobian_logger import JacobianLogger
+from keras_resample.callbacks.verification_callback import VerificationCallback
 from keras_resample.callbacks.warm_up import WarmUp

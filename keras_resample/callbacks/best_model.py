@@ -1,0 +1,80 @@
+"""Keeping the model with the best number in a file."""
+
+import os
+import pathlib
+import warnings
+
+import numpy as np
+
+# A number with one of these words in its name is better when it is lower.
+LOWER_IS_BETTER = {"loss", "eer", "error", "std", "distance"}
+SUFFIXES = (".keras", ".weights.h5")
+
+
+class BestModel:
+    """Remembers the best number seen, and saves the model that reached it.
+
+    Args:
+        monitor: Name of the number.
+        mode: "max", "min", or "auto" to tell by the name.
+        filepath: File of the model, or `None`. It may hold fields such as `{epoch:02d}` and the
+            names of the numbers.
+        save_weights_only: Whether to save the weights alone.
+        initial_value_threshold: A number to be surpassed by the first, or `None`.
+    """
+
+    def __init__(self, monitor, mode, filepath, save_weights_only, initial_value_threshold):
+        if mode == "auto":
+            words = set(str(monitor).replace("@", "_").split("_"))
+            mode = "min" if words & LOWER_IS_BETTER else "max"
+        self.monitor, self.mode, self.filepath = monitor, mode, filepath
+        self.save_weights_only = save_weights_only
+        self.best = initial_value_threshold
+
+    def is_better(self, value):
+        """Whether the value surpasses the best so far; NaN never does."""
+        if self.best is None:
+            return not np.isnan(value)
+        return value > self.best if self.mode == "max" else value < self.best
+
+    def update(self, model, value, fields):
+        """Take the value if it is better, and save the model.
+
+        Returns:
+            The path written to; `None` where nothing was.
+        """
+        if not self.is_better(value):
+            return None
+        if self.filepath is None:
+            self.best = value
+            return None
+        path = pathlib.Path(str(self.filepath).format(**fields))
+        write = model.save_weights if self.save_weights_only else model.save
+        try:
+            save_atomically(write, path)
+        except OSError as error:
+            warnings.warn(
+                f"{self.monitor} improved to {value:.5g}, but the model could not be saved to "
+                f"{path}: {error}. What was saved before is as it was; training goes on.",
+                stacklevel=2,
+            )
+            return None
+        self.best = value
+        return path
+
+
+def save_atomically(write, path):
+    """`write(path)`, such that the file at the path is at any time the old or the new one, whole.
+
+    The data are written to another file of the folder first and are on the disk before it takes
+    the name; if writing fails, that file is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"writing-{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

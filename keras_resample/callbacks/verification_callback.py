@@ -1,0 +1,217 @@
+"""Verification protocols while a model trains."""
+
+import keras
+
+from keras_resample.callbacks.best_model import SUFFIXES, BestModel
+from keras_resample.callbacks.protocol_numbers import protocol_numbers
+from keras_resample.callbacks.verification_set import FlipEmbedder, verification_sets
+from keras_resample.metrics.lfw import lfw_accuracy
+from keras_resample.models.recognizer import Recognizer
+
+
+class VerificationCallback(keras.callbacks.Callback):
+    """Measures embeddings on verification sets during `fit` and keeps the best model.
+
+    At the end of an epoch (or every few batches) the images of each set are embedded batch by
+    batch, the protocol is run on the embeddings, and its numbers join the log of the epoch as
+    `<name of the set>_<name of the number>`. With the defaults these are `verification_accuracy`
+    and `verification_accuracy_std`, the ten-fold accuracy of LFW.
+
+    The history, the progress bar, and every callback that comes later in the list see the
+    numbers: name this callback before `CSVLogger`, `TensorBoard`, `EarlyStopping`,
+    `ReduceLROnPlateau` and `ModelCheckpoint`. Those that monitor one of the numbers need their
+    `mode`. As with `validation_freq` of `fit`, epochs without an evaluation have no numbers.
+
+    The best model is written to another file first, which then takes the name of the old one. So
+    a crash or a full disk leaves the old file as it was; a full disk is reported by a warning,
+    training goes on, and the next better model is saved.
+
+    Args:
+        data: What to measure: `(images, truth)`, an object with `.images` and `.same` such as
+            `kr.datasets.verification_pairs(path)`, or a dict of several of these by name. Images
+            are an array, a `PyDataset` or any other source of `keras.Model.predict` that is not
+            shuffled and can be read many times. The truth of pairs is `same` (n,) bool for 2 n
+            images, the two of a pair one after the other; that of labelled images is (n,)
+            integers. Images alone are given to a protocol that knows the truth.
+        protocol: A function `(embeddings, truth)`, such as `kr.metrics.lfw_accuracy`, or
+            `(scores, same)`, such as `kr.metrics.eer`: then the cosines of the pairs are formed,
+            of labelled images those of all pairs. For images alone a function `(embeddings)`. It
+            returns a number, or a tuple, dict or dataclass of numbers. Several protocols are a
+            dict by name. `functools.partial` fixes other arguments.
+        monitor: Name of the number that tells which model is the best. Default: the first number
+            of the first set.
+        mode: "max", "min", or "auto": "min" for names with the word eer, loss, error, distance or
+            std, otherwise "max".
+        filepath: Where to keep the best model: a path that ends in `.keras`, or in `.weights.h5`
+            with `save_weights_only`. It may hold fields such as `{epoch:02d}` and the names of
+            numbers, as in `keras.callbacks.ModelCheckpoint`.
+        save_weights_only: Whether to save the weights alone.
+        initial_value_threshold: A value that the first model has to surpass to be kept, for a
+            training that is resumed.
+        every: Number of epochs, or batches, from one evaluation to the next.
+        unit: "epoch" or "batch". The log of an epoch has the last numbers measured in it.
+        flip: Whether to add to each embedding that of the mirror image.
+        encoder: The model from images to embeddings. Default: the encoder of a `Recognizer`, or
+            the model that is trained.
+        batch_size: Images per step, for arrays.
+        verbose: 0 for silence, 1 for a progress bar of each set, 2 for a line of numbers, "auto"
+            for what `fit` was given.
+
+    Attributes:
+        numbers: Dict of the last evaluation.
+        best: The best value of `monitor` so far, or `None`.
+
+    Raises:
+        ValueError: For arguments out of these, and, at the first evaluation, for a `monitor` that
+            is not among the numbers.
+
+    Example:
+    >>> import keras
+    >>> import keras_resample as kr
+    >>> import numpy as np
+    >>> encoder = keras.Sequential(
+    ...     [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(16)]
+    ... )
+    >>> recognizer = kr.models.Recognizer(encoder, kr.heads.ArcFace(num_classes=5))
+    >>> recognizer.compile(optimizer="adam")
+    >>> images, labels = np.random.rand(40, 8, 8, 1), np.arange(40) % 5
+    >>> same = np.arange(20) % 2 == 0  # of images 0 and 1, 2 and 3, ...
+    >>> callback = kr.callbacks.VerificationCallback((images, same), filepath="best.keras")
+    >>> history = recognizer.fit(images, labels, verbose=0, callbacks=[callback])
+    >>> sorted(history.history)
+    ['loss', 'verification_accuracy', 'verification_accuracy_std']
+    """
+
+    def __init__(
+        self,
+        data,
+        protocol=lfw_accuracy,
+        monitor=None,
+        mode="auto",
+        filepath=None,
+        save_weights_only=False,
+        initial_value_threshold=None,
+        every=1,
+        unit="epoch",
+        flip=False,
+        encoder=None,
+        batch_size=32,
+        verbose="auto",
+    ):
+        super().__init__()
+        self.sets = verification_sets(data)
+        for one in protocol.values() if isinstance(protocol, dict) else [protocol]:
+            if not callable(one):
+                raise ValueError(
+                    "`protocol` must be a function of the embeddings, or a dict of functions. "
+                    f"Received: {protocol!r}"
+                )
+        _one_of("mode", mode, ("auto", "max", "min"))
+        _one_of("unit", unit, ("epoch", "batch"))
+        _one_of("verbose", verbose, ("auto", 0, 1, 2))
+        suffix = SUFFIXES[bool(save_weights_only)]
+        if filepath is not None and not str(filepath).endswith(suffix):
+            raise ValueError(f"`filepath` must end in {suffix}. Received: {filepath=}")
+        for name, value in (("every", every), ("batch_size", batch_size)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        if encoder is not None and not isinstance(encoder, keras.Model):
+            raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
+        self.protocol, self.monitor, self.mode = protocol, monitor, mode
+        self.filepath, self.save_weights_only = filepath, bool(save_weights_only)
+        self.initial_value_threshold = initial_value_threshold
+        self.every, self.unit, self.flip = every, unit, bool(flip)
+        self.encoder, self.batch_size, self.verbose = encoder, batch_size, verbose
+        self.numbers = {}
+        self._keeper = None
+        self._flip_embedder = None
+        self._epoch, self._batches, self._fresh = 0, 0, False
+        if unit == "batch":
+            # Keras waits for the numbers of every batch if a callback has this method.
+            self.on_train_batch_end = self._batch_end
+
+    @property
+    def best(self):
+        """The best value of `monitor` so far, or `None`."""
+        return self.initial_value_threshold if self._keeper is None else self._keeper.best
+
+    def evaluate(self):
+        """Embed all sets and run the protocol now.
+
+        Returns:
+            Dict of the numbers, as they join the log.
+        """
+        # On JAX, asking for the model brings the current values back to its variables.
+        embedder, verbose = self._embedder(self.model), self._verbosity()
+        numbers = {}
+        for one in self.sets:
+            if verbose == 1:
+                print(f"\nVerification of {one.name!r}")
+            embeddings = one.embeddings(embedder, self.batch_size, int(verbose == 1))
+            found = protocol_numbers(self.protocol, embeddings, one.truth)
+            numbers |= {f"{one.name}_{name}": value for name, value in found.items()}
+        self.numbers = numbers
+        return numbers
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._fresh, self._seen = epoch, False, -1
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        if self.unit == "epoch" and (epoch + 1) % self.every == 0:
+            self._evaluate_and_keep(logs)
+        elif self._fresh:
+            logs.update(self.numbers)
+
+    def _batch_end(self, batch, logs=None):
+        # With several steps in one execution the batch number jumps.
+        before, self._batches = self._batches, self._batches + batch - self._seen
+        self._seen = batch
+        if self._batches // self.every > before // self.every:
+            self._evaluate_and_keep({}, batch)
+            self._fresh = True
+
+    def _evaluate_and_keep(self, logs, batch=None):
+        logs.update(self.evaluate())
+        monitor = self.monitor or next(iter(self.numbers))
+        if monitor not in logs:
+            raise ValueError(
+                f"`monitor` must be one of {sorted(logs)}. Received: monitor={monitor!r}"
+            )
+        if self._keeper is None:
+            self._keeper = BestModel(
+                monitor,
+                self.mode,
+                self.filepath,
+                self.save_weights_only,
+                self.initial_value_threshold,
+            )
+        fields = {**logs, "epoch": self._epoch + 1, "batch": 0 if batch is None else batch + 1}
+        path = self._keeper.update(self.model, logs[monitor], fields)
+        verbose = self._verbosity()
+        if verbose and (self.unit == "batch" or path):
+            line = " - ".join(f"{name}: {value:.4f}" for name, value in self.numbers.items())
+            print(f"\n{line}" + (f"; saved to {path}" if path else ""))
+
+    def _embedder(self, model):
+        encoder = self.encoder
+        if encoder is None:
+            encoder = model.encoder if isinstance(model, Recognizer) else model
+        if not self.flip:
+            return encoder
+        if self._flip_embedder is None or self._flip_embedder.encoder is not encoder:
+            self._flip_embedder = FlipEmbedder(encoder)
+        return self._flip_embedder
+
+    def _verbosity(self):
+        if not keras.config.is_interactive_logging_enabled():
+            return 0
+        if self.verbose != "auto":
+            return self.verbose
+        verbose = (self.params or {}).get("verbose", 1)
+        return 1 if verbose == "auto" else int(verbose)
+
+
+def _one_of(name, value, allowed):
+    if isinstance(value, bool) or value not in allowed:
+        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
