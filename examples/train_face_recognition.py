@@ -165,6 +165,7 @@ def build(config, train, steps):
     rate = optimizer.pop("learning_rate")
     rate = schedule_of(config["schedule"], rate, steps, training["epochs"])
     optimizer = named(keras.optimizers, optimizer, learning_rate=rate)
+    recognizer.build((None, *shape))  # a run can be resumed from the first step on
     recognizer.compile(optimizer, metrics=["accuracy"])
     return recognizer
 

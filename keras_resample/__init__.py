@@ -6,6 +6,7 @@ from keras_resample import (
     export,
     heads,
     layers,
+    losses,
     metrics,
     models,
     ops,
