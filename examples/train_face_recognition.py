@@ -105,6 +105,8 @@ def read_dataset(data, training):
             return kr.datasets.npz(path, **options)
         if path.endswith(".rec"):
             return kr.datasets.FaceRecords(path, size=size, **options)
+        if path.endswith((".txt", ".list")):
+            return kr.datasets.image_list(path, size=size, **options)
         return kr.datasets.image_folder(path, size=size, **options)
     except (OSError, KeyError, TypeError, ValueError) as error:
         fail(f"[data] train = {path!r}: {error}")
