@@ -188,8 +188,9 @@ def callbacks_of(config, recognizer, train, test, out):
 
     import keras_resample as kr
 
+    size = train.image_shape[:2]
     sets = {
-        Path(path).stem: kr.datasets.verification_pairs(path, size=train.image_shape[:2])
+        Path(path).stem: kr.datasets.verification_pairs(path, size=size)
         for path in config["data"].get("validation", [])
     }
     calls = [train.epoch_callback(), kr.callbacks.EpochSeeds(config["training"].get("seed", 0))]
@@ -227,6 +228,7 @@ def train(config, out):
 
     training = config["training"]
     keras.utils.set_random_seed(training.get("seed", 0))
+    keras.config.set_image_data_format("channels_last")
     if training.get("mixed_precision"):
         keras.mixed_precision.set_global_policy("mixed_float16")
     out.mkdir(parents=True, exist_ok=True)
