@@ -151,18 +151,17 @@ def memory(classes, batch, name):
         outputs = step(*inputs)
         harness.synchronize(outputs)
         return torch.cuda.max_memory_allocated() - before
-    import resource
-
     step = harness.compiled(step, MODES[backend][-1])
-    before = resident()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = resident("VmRSS")
     step(*inputs)
-    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before, 0)
+    return resident("VmHWM") - before
 
 
-def resident():
-    """Bytes of memory that the process holds now."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident(field):
+    """Bytes of memory that the process holds now (VmRSS) or held at most (VmHWM), on Linux."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(s.split()[1]) * 1024 for s in lines if s.startswith(field))
 
 
 def run_one(options):
@@ -184,8 +183,10 @@ def in_a_process(*arguments):
         part = Path(folder, "part.json")
         command = [sys.executable, __file__, *sys.argv[1:], *arguments, "--json", str(part)]
         # Huge pages: or the page faults of a fresh gradient of 200 MB cost as much as a product.
-        environment = os.environ | harness.STEADY_MEMORY
-        environment |= {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+        environment = dict(os.environ)
+        if "--memory-of" not in arguments:
+            environment |= harness.STEADY_MEMORY
+            environment |= {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         subprocess.run(command, check=True, env=environment)
         return json.loads(part.read_text())
 
