@@ -50,7 +50,7 @@ without the update of the optimizer. Bars are in brackets.
   and its process keeps memory from before the step, which hides the step's.
 * glibc is told to ask for huge pages and to keep freed memory. Without them the page faults of a
   fresh gradient of 200 MB cost about as much as a matrix product, in every variant the same, which
-  moves all ratios towards 1: on a busier machine the sampled softmax on jax to 0.33.
+  moves all ratios towards 1.
 """
 
 

@@ -61,8 +61,8 @@ sampler in front of a network pays, "both" is inside of one. Grids are random ar
   about the sampler.
 * tensorflow: "graph" is `tf.function`, what Keras runs on a CPU; "jit" compiles all of it, resize
   too, except the antialiased resize, which XLA cannot compile.
-* glibc is told to keep freed memory: its page faults, charged to whichever variant comes next,
-  moved ratios by up to a half.
+* glibc is told to keep freed memory, and each variant is called once untimed in each round: page
+  faults and caches of one variant are not charged to the next.
 * `FlowWarpDownsample` in training includes its penalties on the flow and their gradient, which cost
   the same at any batch size; `ops.sample` is the sampling alone.
 * "four takes" is the kernel in plain `keras.ops`, given its coordinates: the definition that the

@@ -1,7 +1,6 @@
 """The training script: every configuration file is understood, and a stopped run is resumed."""
 
 import importlib.util
-import tomllib
 from pathlib import Path
 
 import keras
@@ -184,6 +183,6 @@ def test_an_unreadable_file_is_named(tmp_path):
     path.write_text("[data")
     with pytest.raises(SystemExit, match="bad.toml cannot be read"):
         script.read_config(path)
-    path.write_text(tomllib.loads("a = '[data]\\n'")["a"].replace("\\n", "\n"))
+    path.write_text("[data]")
     with pytest.raises(SystemExit, match="lacks the sections"):
         script.read_config(path)
