@@ -1,0 +1,132 @@
+"""Pixels of image files, whole or by window."""
+
+import os
+
+import numpy as np
+
+from keras_resample.datasets.image_decoding import open_image, pillow
+
+# Formats whose pixels lie in the file as they are: windows are read without the rest.
+UNCOMPRESSED_TIFF = 1
+EIGHT_BIT = {"1": None, "L": 1, "P": 1, "RGB": 3}
+
+
+def raster_size(path):
+    """`(height, width)` of an image file, from its header.
+
+    Raises:
+        ValueError, OSError or whatever Pillow raises: for what is no image.
+    """
+    mapped = mapped_raster(path)
+    if mapped is not None:
+        return mapped.shape[:2]
+    with open_image(path) as image:
+        return image.height, image.width
+
+
+def read_image(path, window):
+    """A window of an image as uint8 `(height, width, 3)`; grey is repeated."""
+    mapped = mapped_raster(path)
+    if mapped is not None:
+        pixels = np.array(mapped[_slices(window)])
+    else:
+        with open_image(path) as image:
+            pixels = _eight_bits(_cut(image, window))
+    if pixels.ndim == 2 or pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=-1)
+    if pixels.dtype != np.uint8 or pixels.shape[-1] != 3:
+        raise ValueError(
+            "an image must hold uint8 with 1 or 3 channels, not "
+            f"{pixels.dtype} with {pixels.shape[-1]}"
+        )
+    return pixels
+
+
+def read_mask(path, window, colored):
+    """A window of a mask: integers `(height, width)`, or uint8 colours `(height, width, 3)`."""
+    mapped = mapped_raster(path)
+    if mapped is not None:
+        mask = np.array(mapped[_slices(window)])
+        mask = mask[..., 0] if mask.ndim == 3 and mask.shape[-1] == 1 else mask
+    else:
+        with open_image(path) as image:
+            part = _cut(image, window)
+            mask = np.asarray(part.convert("RGB") if colored else part)
+            if not colored and part.mode == "1":
+                mask = mask.astype("uint8")
+    if mask.ndim != (3 if colored else 2) or mask.dtype.kind not in "iu":
+        wanted = "colours (height, width, 3)" if colored else "one integer a pixel"
+        raise ValueError(f"a mask must hold {wanted}, not {mask.dtype} of shape {mask.shape}")
+    return mask
+
+
+def mapped_raster(path):
+    """A read-only memory map `(h, w)` or `(h, w, c)` of a file that allows it, else `None`."""
+    kind = os.path.splitext(path)[1].lower()
+    if kind == ".npy":
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.ndim not in (2, 3) or 0 in array.shape:
+            raise ValueError(f"an array of shape {array.shape} is no image")
+        return array
+    if kind not in (".pgm", ".ppm", ".tif", ".tiff"):
+        return None
+    with open_image(path) as image:
+        channels = EIGHT_BIT.get(image.mode)
+        place = _first_pixel(image)
+        if channels is None or place is None:
+            return None
+        shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
+    if place + int(np.prod(shape, dtype="int64")) > os.path.getsize(path):
+        raise ValueError("the file is truncated")
+    return np.memmap(path, "uint8", mode="r", offset=place, shape=shape)
+
+
+def _first_pixel(image):
+    """Where the pixels start, if they lie one after the other in the file."""
+    if image.format == "PPM":
+        (tile,) = image.tile
+        plain = tile.codec_name == "raw" and image.mode in ("L", "RGB")
+        return tile.offset if plain else None
+    tags = getattr(image, "tag_v2", {})
+    offsets, lengths = tags.get(273, ()), tags.get(279, ())
+    samples, planar, photometric = tags.get(277, 1), tags.get(284, 1), tags.get(262, 1)
+    plain = (
+        tags.get(259, 1) == UNCOMPRESSED_TIFF
+        and planar == 1
+        and photometric in (1, 2, 3)
+        and tags.get(266, 1) == 1
+        and samples == EIGHT_BIT.get(image.mode)
+        and offsets
+        and len(offsets) == len(lengths)
+        and sum(lengths) == image.height * image.width * samples
+        and all(np.diff(offsets) == lengths[:-1])
+    )
+    return offsets[0] if plain else None
+
+
+def _slices(window):
+    top, left, height, width = window
+    return np.s_[top : top + height, left : left + width]
+
+
+def _cut(image, window):
+    """A window of a Pillow image; the whole is decoded, but no copy of it is made."""
+    top, left, height, width = window
+    if (top, left, height, width) == (0, 0, image.height, image.width):
+        return image
+    return image.crop((left, top, left + width, top + height))
+
+
+def _eight_bits(image):
+    if image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        return (np.clip(pixels, 0, 65535) // 257).astype("uint8")
+    if image.mode == "F":
+        raise ValueError("images of 32-bit floats have no known range")
+    return np.asarray(image.convert("RGB"))
+
+
+def needs_pillow(files, reader):
+    """Fails early where a file cannot be read without Pillow."""
+    if any(not file.lower().endswith(".npy") for file in files):
+        pillow(reader)
