@@ -14,4 +14,6 @@ from keras_resample.ops.jacobian import (
     shrink_penalty,
     smoothness_penalty,
 )
+from keras_resample.ops.restoring import restore
+from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
