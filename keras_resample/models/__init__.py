@@ -11,3 +11,4 @@ from keras_resample.models.iresnet import (
 )
 from keras_resample.models.mobilefacenet import MobileFaceNet
 from keras_resample.models.recognizer import Recognizer
+from keras_resample.models.segmenter import Segmenter
