@@ -1,5 +1,6 @@
 """Pure tensor functions: where to look, reading there, and how dense that is."""
 
+from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import (
     grid_from_affine,
     grid_from_boxes,

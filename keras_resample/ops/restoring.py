@@ -43,8 +43,9 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     >>> import keras_resample as kr
     >>> classes = np.random.randint(0, 5, (2, 30, 40, 1))
     >>> grid = kr.ops.uniform_grid((30, 40))
-    >>> kr.ops.restore(classes, grid, (120, 160), data_format="channels_last").shape
-    (2, 120, 160, 1)
+    >>> image = kr.ops.restore(classes, grid, (120, 160), data_format="channels_last")
+    >>> image.shape == (2, 120, 160, 1)
+    True
 
     Reference:
         - [Learning to Downsample for Segmentation of Ultra-High Resolution Images, Jin et al.,
