@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_resample.layers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
-from keras_resample.metrics.confusion import ious_of, mean_iou_metric
+from keras_resample.metrics.confusion import class_ious, mean_iou_metric
 from keras_resample.models.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.sampled_segmentation import (
     GRID,
@@ -219,7 +219,7 @@ class Segmenter(LabelledModel):
         if not self.built:
             raise ValueError("Evaluate the model before `class_ious`. Received: an unbuilt model")
         metric = self.sampled_mean_iou if sampled else self.mean_iou
-        return ious_of(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
+        return class_ious(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
 
     def check_labels(self, images, labels):
         """Raise unless the labels have the size of the images and classes of the network."""
