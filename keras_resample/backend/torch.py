@@ -48,13 +48,20 @@ def bag(table, indices, weights, starts=None):
     return embedding_bag(indices, table, starts, per_sample_weights=weights, mode="sum")
 
 
-def take_bilinear(images, positions):
+def take_bilinear(images, positions, training):
     """Single samples by `grid_sample`, which normalizes coordinates to [-1, 1]."""
     batch, height, width, _ = images.shape
-    extent = torch.tensor([width - 1, height - 1], dtype=images.dtype, device=images.device)
-    places = (positions * (2 / extent) - 1).clamp(-1, 1)
-    with torch.no_grad():  # the last pixel belongs to the last cell, in value and derivative
-        places.clamp_(max=1 - 2 * torch.finfo(images.dtype).eps)
+    if width == height:
+        scale = 2 / (width - 1)
+    else:
+        scale = positions.new_tensor([2 / (width - 1), 2 / (height - 1)])
+    places = positions * scale - 1
+    if training:
+        places = places.clamp(-1, 1)
+        with torch.no_grad():  # the last pixel belongs to the last cell, in its derivative
+            places.clamp_(max=1 - 2 * torch.finfo(images.dtype).eps)
+    else:
+        places.clamp_(-1, 1)
     places = places.expand(batch, -1, -1, -1)
     samples = grid_sample(images.permute(0, 3, 1, 2), places, align_corners=True)
     return samples.permute(0, 2, 3, 1)
@@ -78,7 +85,7 @@ def bilinear(images, positions, weights=None):
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
     if channels < FEW_CHANNELS and not shared:
-        taken = take_bilinear(images, positions)
+        taken = take_bilinear(images, positions, training)
         if weights is not None:
             taken = taken * weights[..., None]
         return taken[:, :, 0] if count == 1 else taken.sum(2)

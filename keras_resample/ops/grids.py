@@ -178,8 +178,13 @@ def resize_field(field, height, width):
 
 
 def extent(width, height):
-    """The two sizes as float32 (x, y), for sizes that may be tensors."""
+    """The two sizes as float32 (x, y), for sizes that may be tensors; one number for equal ones.
+
+    (A pair has to be broadcast over the last axis of a grid, which is slow on PyTorch.)
+    """
     if isinstance(width, int) and isinstance(height, int):
+        if width == height:
+            return float(width)
         return ops.convert_to_tensor(np.array([width, height], "float32"))
     return ops.cast(ops.stack([width, height]), "float32")
 
