@@ -1,6 +1,10 @@
-"""Pictures of grids, Jacobians, warped images and ROC curves."""
+"""Pictures of grids, Jacobians, warped images, segmentations, ROC and cost curves."""
 
+from keras_resample.visualization.plot_cost_curve import plot_cost_curve
 from keras_resample.visualization.plot_grid import plot_grid
 from keras_resample.visualization.plot_jacobian import plot_jacobian
 from keras_resample.visualization.plot_roc import plot_roc
+from keras_resample.visualization.plot_saliency import plot_saliency
+from keras_resample.visualization.plot_sampling_points import plot_sampling_points
+from keras_resample.visualization.plot_segmentation import plot_segmentation
 from keras_resample.visualization.plot_warped import plot_warped
