@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.ops.grids import check_size, uniform_grid
+from keras_resample.ops.grids import check_size, uniform_grid_of
+from keras_resample.ops.restoring import restore
 from keras_resample.ops.sampling import check_data_format, check_sampling, sample, sample_displaced
 
 
@@ -15,7 +16,7 @@ class GridSampler(keras.layers.Layer):
     """Samples images at a grid; this base at the uniform one, its subclasses where they decide.
 
     A subclass overrides `grid`. `call` reads the images there, `sample` reads anything else
-    (labels, masks) at the same places.
+    (labels, masks) at the same places, and `restore` is the way back.
 
     Args:
         factor: side of the output over side of the input, in (0, 1]; the output has
@@ -28,6 +29,9 @@ class GridSampler(keras.layers.Layer):
         antialias: whether each output averages the input over its own grid cell.
         data_format: `"channels_last"`, `"channels_first"` or `None` for
             `keras.config.image_data_format()`.
+        preserve_aspect_ratio: whether `size` is a box that the output has to fit into, with the
+            aspect ratio of the input: of the two sizes that fill its height or its width, the one
+            of fewer pixels. A batch of other images then has another output size.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -43,7 +47,8 @@ class GridSampler(keras.layers.Layer):
 
     Raises:
         ValueError: for a factor outside (0, 1], both or none of `factor` and `size`, an unknown
-            mode, an input that is not 4D, or an input of unknown size without `size`.
+            mode, an input that is not 4D, an input of unknown size without `size`, or
+            `preserve_aspect_ratio` without `size`.
 
     Example:
 
@@ -63,6 +68,7 @@ class GridSampler(keras.layers.Layer):
         fill_value=0.0,
         antialias=False,
         data_format=None,
+        preserve_aspect_ratio=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,10 +84,21 @@ class GridSampler(keras.layers.Layer):
         self.fill_value = fill_value
         self.antialias = antialias
         self.data_format = check_data_format(data_format)
+        if not isinstance(preserve_aspect_ratio, (bool, np.bool_)):
+            raise ValueError(
+                "`preserve_aspect_ratio` must be True or False. "
+                f"Received: preserve_aspect_ratio={preserve_aspect_ratio!r}"
+            )
+        if preserve_aspect_ratio and size is None:
+            raise ValueError(
+                "`preserve_aspect_ratio` needs `size`; a `factor` preserves it anyway. "
+                f"Received: preserve_aspect_ratio=True, factor={factor}"
+            )
+        self.preserve_aspect_ratio = bool(preserve_aspect_ratio)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        self.target_size(*self._image_size(input_shape))
+        self._static_size(input_shape)
         self.built = True
 
     def grid(self, images):
@@ -90,7 +107,7 @@ class GridSampler(keras.layers.Layer):
         Args:
             images: as in `call`.
         """
-        return uniform_grid(self.target_size(*self._image_size(images.shape)))
+        return uniform_grid_of(*self._output_size(images))
 
     def call(self, images, return_grid=False):
         grid = self.grid(images)
@@ -114,19 +131,43 @@ class GridSampler(keras.layers.Layer):
         outputs = sample(x, grid, **self._sampling_arguments(interpolation))
         return self._cast_samples(outputs, interpolation)
 
+    def restore(self, x, grid, size, interpolation="nearest"):
+        """Puts what was computed at the points of `grid` back into an image.
+
+        Args:
+            x: `(batch, h', w', channels)` or `(batch, channels, h', w')`: class maps, probabilities
+                or logits at the points of the grid.
+            grid: as returned by `grid`.
+            size: `(height, width)` of the image.
+            interpolation: `"nearest"` or `"bilinear"`, see `keras_resample.ops.restore`.
+
+        Returns:
+            `(batch, height, width, channels)` or `(batch, channels, height, width)`.
+        """
+        return restore(x, grid, size, interpolation, self.data_format)
+
     def target_size(self, height, width):
         """Size `(h', w')` of the output for an input of `height` x `width` pixels."""
-        if self.size is not None:
-            return self.size
-        if height is None or width is None:
-            raise ValueError(
-                "An input of unknown height or width needs `size` instead of `factor`. "
-                f"Received: images of size ({height}, {width}), factor={self.factor}"
-            )
-        return scaled_length(height, self.factor), scaled_length(width, self.factor)
+        is_known = height is not None and width is not None
+        if self.size is None:
+            if not is_known:
+                raise ValueError(
+                    "An input of unknown height or width needs `size` instead of `factor`. "
+                    f"Received: images of size ({height}, {width}), factor={self.factor}"
+                )
+            return scaled_length(height, self.factor), scaled_length(width, self.factor)
+        size = self.size
+        if self.preserve_aspect_ratio:
+            if not is_known:
+                raise ValueError(
+                    "Images of unknown height or width have no known aspect ratio to preserve. "
+                    f"Received: images of size ({height}, {width}), preserve_aspect_ratio=True"
+                )
+            size = fitting_size(height, width, size)
+        return size
 
     def compute_output_shape(self, input_shape):
-        height, width = self.target_size(*self._image_size(input_shape))
+        height, width = self._static_size(input_shape)
         if self.data_format == "channels_first":
             return (input_shape[0], input_shape[1], height, width)
         return (input_shape[0], height, width, input_shape[3])
@@ -137,7 +178,7 @@ class GridSampler(keras.layers.Layer):
         outputs = keras.KerasTensor(shape, dtype=dtype)
         if not return_grid:
             return outputs
-        size = self.target_size(*self._image_size(images.shape))
+        size = self._static_size(images.shape)
         return outputs, keras.KerasTensor((self._grid_batch(images), *size, 2), dtype="float32")
 
     def get_config(self):
@@ -150,6 +191,7 @@ class GridSampler(keras.layers.Layer):
             "fill_value": self.fill_value,
             "antialias": self.antialias,
             "data_format": self.data_format,
+            "preserve_aspect_ratio": self.preserve_aspect_ratio,
         }
 
     def _sample_displaced(self, images, displacement):
@@ -174,6 +216,20 @@ class GridSampler(keras.layers.Layer):
         """First axis of the grid: 1 where all images share one."""
         return 1
 
+    def _static_size(self, shape):
+        """Size of the output for an input of `shape`; None where only the images can tell."""
+        size = self._image_size(shape)
+        if self.preserve_aspect_ratio and None in size:
+            return None, None
+        return self.target_size(*size)
+
+    def _output_size(self, images):
+        """Size of the output for `images`, as numbers where they are known."""
+        size = self._image_size(images.shape)
+        if self.preserve_aspect_ratio and None in size:
+            size = self._image_size(ops.shape(images))
+        return self.target_size(*size)
+
     def _image_size(self, shape):
         if len(shape) != 4:
             raise ValueError(
@@ -193,3 +249,16 @@ def check_factor(factor):
 def scaled_length(length, factor):
     """`ceil(length * factor)`, immune to the rounding of the product (100 * 0.55 is 55, not 56)."""
     return max(1, math.ceil(length * factor - 1e-6))
+
+
+def fitting_size(height, width, box):
+    """Size of the aspect ratio of `height` x `width`, rounded, that fills one side of `box`."""
+    rows, cols = box
+    by_height = rows, (2 * width * rows + height) // (2 * height)
+    by_width = (2 * height * cols + width) // (2 * width), cols
+    if isinstance(height, int) and isinstance(width, int):
+        size = by_height if rows * width <= cols * height else by_width
+        return tuple(max(1, n) for n in size)
+    is_high = ops.less_equal(rows * width, cols * height)
+    sizes = zip(by_height, by_width, strict=True)
+    return tuple(ops.maximum(1, ops.where(is_high, a, b)) for a, b in sizes)

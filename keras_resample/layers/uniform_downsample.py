@@ -23,6 +23,10 @@ class UniformDownsample(GridSampler):
     Output shape:
         `(batch, h', w', channels)` or `(batch, channels, h', w')`.
 
+    Raises:
+        ValueError: for the errors of `GridSampler`, or an antialiased resize that preserves the
+            aspect ratio of images of unknown size.
+
     Example:
 
     >>> import numpy as np
@@ -35,13 +39,26 @@ class UniformDownsample(GridSampler):
     def __init__(self, factor=None, size=None, antialias=False, **kwargs):
         super().__init__(factor=factor, size=size, antialias=antialias, **kwargs)
 
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.antialias and None in self._static_size(input_shape):
+            raise ValueError(
+                "An antialiased resize that preserves the aspect ratio needs images of known "
+                f"height and width. Received: images of shape {tuple(input_shape)}"
+            )
+
     def call(self, images, return_grid=False):
+        size = self._output_size(images)
+        if not all(isinstance(n, int) for n in size):  # which the resize of Keras does not take
+            grid = self.grid(images)
+            outputs = self.sample(images, grid)
+            return (outputs, grid) if return_grid else outputs
         if self.interpolation == "bilinear":
             # TensorFlow differentiates its antialiased resize in float32 only.
             images = ops.cast(images, "float32" if self.antialias else self.compute_dtype)
         outputs = ops.image.resize(
             images,
-            self.target_size(*self._image_size(images.shape)),
+            size,
             interpolation=self.interpolation,
             antialias=self.antialias,
             data_format=self.data_format,
