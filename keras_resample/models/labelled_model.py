@@ -10,8 +10,13 @@ class LabelledModel(keras.Model):
     """A `keras.Model` whose `call` gets `{IMAGES: images, LABELS: labels}` in a step.
 
     A subclass checks labels in `check_labels`: arrays before anything is trained, batches as they
-    come.
+    come. It weighs classes by `class_weights`, a dict or None: Keras knows classes of samples, not
+    of pixels.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_weights = None
 
     def check_labels(self, images, labels):
         """Raise unless the labels fit the images and the model.
@@ -28,8 +33,9 @@ class LabelledModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
+    def fit(self, x=None, y=None, *args, validation_data=None, class_weight=None, **kwargs):
         """As `keras.Model.fit`, of images and labels."""
+        self._set_class_weights(class_weight)
         if y is None and hasattr(x, "shape"):
             raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
         self._check_arrays(x, y)
@@ -42,10 +48,11 @@ class LabelledModel(keras.Model):
         self._check_arrays(x, y)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
         """As `keras.Model.train_on_batch`, of images and labels."""
+        self._set_class_weights(class_weight)
         self._check_arrays(x, y)
-        return super().train_on_batch(x, y, *args, **kwargs)
+        return super().train_on_batch(x, y, sample_weight, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
         """As `keras.Model.test_on_batch`, of images and labels."""
@@ -65,6 +72,12 @@ class LabelledModel(keras.Model):
         """Build for images of this size, in batches of any size."""
         if not self.built:
             self.build((None, *images.shape[1:]))
+
+    def _set_class_weights(self, weights):
+        weights = None if weights is None else dict(weights)
+        if weights != self.class_weights:
+            self.class_weights = weights
+            self.train_function = None  # the compiled step holds them as constants
 
     def _check_arrays(self, images, labels):
         if labels is not None and hasattr(images, "shape"):

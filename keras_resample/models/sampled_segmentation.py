@@ -6,6 +6,7 @@ from keras_resample.models.segmentation_checks import check_output, check_sample
 
 SAMPLED, GRID, SALIENCY = "sampled_images", "grid", "saliency"
 LOGITS, SAMPLED_PROBABILITIES, PROBABILITIES = "logits", "sampled_probabilities", "probabilities"
+TARGETS, CLASSES = "targets", "classes"
 
 
 def segment_samples(sampler, network, images, from_logits, training=None):
@@ -21,6 +22,8 @@ def segment_samples(sampler, network, images, from_logits, training=None):
         found[SALIENCY] = sampler.saliency_map(images, training=training)
         found[GRID] = sampler.grid_from_saliency(found[SALIENCY], images)
         found[SAMPLED] = sampler.sample(images, found[GRID])
+        if training and hasattr(sampler, "warm_up_blur"):
+            found[SAMPLED] = sampler.warm_up_blur(found[SAMPLED])
     else:
         found[SAMPLED], found[GRID] = sampler(images, return_grid=True, training=training)
     size = tuple(ops.shape(found[GRID])[1:3])
@@ -61,6 +64,20 @@ def sample_map(sampler, values, grid):
     axis = 1 if sampler.data_format == "channels_first" else -1
     values = ops.expand_dims(ops.convert_to_tensor(values), axis)
     return ops.squeeze(sampler.sample(values, grid, interpolation="nearest"), axis)
+
+
+def sample_labels(sampler, labels, grid, images, unknown):
+    """Labels (b, H, W) at the places of the samples, int32.
+
+    Where only the step knows that labels and images differ in size, all of them are `unknown`.
+    """
+    size, expected = tuple(ops.shape(labels))[1:], image_size(sampler, images)
+    labels = sample_map(sampler, labels, grid)
+    labels = ops.cast(labels, "int32")
+    for side, other in zip(size, expected, strict=True):
+        if not (isinstance(side, int) and isinstance(other, int)):
+            labels = ops.where(ops.equal(side, other), labels, unknown)
+    return labels
 
 
 def sample_weights(sampler, weights, grid):

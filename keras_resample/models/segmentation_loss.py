@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.models.sampled_segmentation import LOGITS, SAMPLED_PROBABILITIES, TARGETS
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import uniform_grid_like
 from keras_resample.ops.sampling import sample
@@ -51,13 +52,12 @@ class SegmentationLoss:
         known = [k for k in KERAS_LOSSES if isinstance(k, type) and k is not keras.losses.Loss]
         return isinstance(loss, tuple(known)) and not isinstance(loss, SPARSE[0])
 
-    def arguments(self, labels, logits, probabilities, weights=None, class_weights=None):
+    def arguments(self, found, weights=None, class_weights=None):
         """What the loss is called with: labels, scores and weights of all pixels of the batch.
 
         Args:
-            labels: Integers (b, h, w).
-            logits: (b, h, w, classes), or None where the network gives probabilities.
-            probabilities: (b, h, w, classes).
+            found: Dict of the labels TARGETS (b, h, w), integers, and the scores (b, h, w,
+                classes): SAMPLED_PROBABILITIES and, where the network gives them, LOGITS.
             weights: None, or (b, h, w) or (b, 1, 1).
             class_weights: None, or a dict of weights of classes; 1 for those not in it.
 
@@ -66,15 +66,16 @@ class SegmentationLoss:
             None. The weights are such that a mean over all pixels is one over those not ignored,
             as with `ignore_class` or a mask in Keras. An unknown class id has the weight NaN.
         """
-        classes, valid, known = self._classes(labels, probabilities.shape[-1])
+        classes, valid, known = self._classes(found)
         weight = ops.where(valid, ops.where(known, 1.0, np.nan), 0.0)
         if weights is not None:
-            weight = ops.multiply(weight, _flat(weights, labels))
+            weight = ops.multiply(weight, _flat(weights, found[TARGETS]))
         if class_weights is not None:
-            of_classes = [float(class_weights.get(i, 1.0)) for i in range(probabilities.shape[-1])]
+            num_classes = found[SAMPLED_PROBABILITIES].shape[-1]
+            of_classes = [float(class_weights.get(i, 1.0)) for i in range(num_classes)]
             of_classes = ops.convert_to_tensor(of_classes, "float32")
             weight = ops.multiply(weight, ops.take(of_classes, classes))
-        targets, scores = self._compared(classes, logits, probabilities)
+        targets, scores = self._compared(classes, found)
         if self.is_region:
             if weights is not None or class_weights is not None:
                 raise ValueError(
@@ -89,25 +90,26 @@ class SegmentationLoss:
             weight = ops.multiply(weight, ops.divide_no_nan(total, count))
         return targets, scores, weight
 
-    def metric_arguments(self, labels, logits, probabilities, weights=None):
+    def metric_arguments(self, found, weights=None):
         """What compiled metrics see: as the loss, but weights only where something has one."""
-        classes, valid, _ = self._classes(labels, probabilities.shape[-1])
-        weight = None if weights is None else _flat(weights, labels)
+        classes, valid, _ = self._classes(found)
+        weight = None if weights is None else _flat(weights, found[TARGETS])
         if self.ignore_class is not None:
             weight = ops.where(valid, 1 if weight is None else weight, 0)
-        return *self._compared(classes, logits, probabilities), weight
+        return *self._compared(classes, found), weight
 
-    def _compared(self, classes, logits, probabilities):
-        scores = logits if self.takes_logits else probabilities
+    def _compared(self, classes, found):
+        scores = found[LOGITS if self.takes_logits else SAMPLED_PROBABILITIES]
         num_classes = scores.shape[-1]
         scores = ops.reshape(scores, (-1, num_classes))
         if self.takes_classes:
             return classes, scores
         return ops.one_hot(classes, num_classes, dtype="float32"), scores
 
-    def _classes(self, labels, num_classes):
+    def _classes(self, found):
         """Of all pixels: an existing class, whether not ignored, whether the label exists."""
-        labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+        labels = ops.reshape(ops.cast(found[TARGETS], "int32"), (-1,))
+        num_classes = found[SAMPLED_PROBABILITIES].shape[-1]
         known = ops.logical_and(labels >= 0, labels < num_classes)
         valid = ops.ones_like(known)
         if self.ignore_class is not None:

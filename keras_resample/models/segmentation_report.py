@@ -7,8 +7,8 @@ from keras import ops
 from keras_resample.metrics.segmentation_scores import SegmentationScores
 from keras_resample.metrics.upsampling import sampled_and_restored
 from keras_resample.models.labelled_model import IMAGES, LABELS
-from keras_resample.models.sampled_segmentation import GRID
-from keras_resample.models.segmenter import CLASSES, Segmenter
+from keras_resample.models.sampled_segmentation import CLASSES, GRID
+from keras_resample.models.segmenter import Segmenter
 
 
 def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_size=4):

@@ -8,14 +8,16 @@ from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.confusion import class_ious, mean_iou_metric
 from keras_resample.models.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.sampled_segmentation import (
+    CLASSES,
     GRID,
     LOGITS,
     PROBABILITIES,
     SALIENCY,
     SAMPLED_PROBABILITIES,
+    TARGETS,
     restore_classes,
     restore_map,
-    sample_map,
+    sample_labels,
     sample_weights,
     segment_samples,
 )
@@ -31,8 +33,6 @@ from keras_resample.models.segmentation_loss import SegmentationLoss, edge_targe
 # The weight of the edge loss in the paper, where both losses are of the same scale.
 EDGE_WEIGHT = 100.0
 RESTORING = ("nearest", "bilinear")
-# What `call` gives in a step, beside the pieces of a sampled segmentation.
-TARGETS, CLASSES = "targets", "classes"
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -162,7 +162,6 @@ class Segmenter(LabelledModel):
         self.edge_loss = EdgeLoss()
         self.edge_tracker = keras.metrics.Mean("edge_loss") if self._edge_factor else None
         self._pixel_loss = None
-        self._class_weights = None
         # The network's layers cast the samples to what they compute in.
         self.autocast = False
 
@@ -187,7 +186,8 @@ class Segmenter(LabelledModel):
             return restore_map(self.sampler, *samples)
         if LABELS not in inputs:
             return {**found, PROBABILITIES: restore_map(self.sampler, *samples)}
-        found[TARGETS] = sample_map(self.sampler, inputs[LABELS], found[GRID])
+        arguments = inputs[LABELS], found[GRID], images, self._unknown_class()
+        found[TARGETS] = sample_labels(self.sampler, *arguments)
         if not training:
             found[CLASSES] = restore_classes(self.sampler, *samples)
         return found
@@ -236,26 +236,20 @@ class Segmenter(LabelledModel):
             kwargs["weighted_metrics"] = keras.tree.flatten([g or [] for g in given]) or None
         super().compile(optimizer, loss, *args, **kwargs)
 
-    def fit(self, x=None, y=None, *args, class_weight=None, **kwargs):
-        """As `keras.Model.fit`, of images and labels."""
-        weights = None if class_weight is None else dict(class_weight)
-        if weights != self._class_weights:
-            self._class_weights = weights
-            self.train_function = None  # the compiled step holds them as constants
-        return super().fit(x, y, *args, **kwargs)
-
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
             return super().compute_loss(x, *self._symbolic_pixels(y, y_pred), None, training)
-        class_weights = self._class_weights if training else None
+        class_weights = self.class_weights if training else None
         weights = sample_weights(self.sampler, sample_weight, y_pred[GRID])
-        pixels = self._pixel_loss.arguments(*self._compared(y_pred), weights, class_weights)
+        pixels = self._pixel_loss.arguments(y_pred, weights, class_weights)
         loss = super().compute_loss(x, *pixels, training)
         if self.edge_tracker is not None:
             saliency, options = y_pred[SALIENCY], (self.edge_sigma, self.binary_edges)
             edges = edge_target(y, saliency, *options, self.ignore_class)
             of_images = None if weights is None or len(sample_weight.shape) == 3 else sample_weight
+            # A learned map is one for all images.
+            saliency = ops.broadcast_to(saliency, ops.shape(edges))
             value = self.edge_loss(edges, saliency, of_images)
             batch = ops.shape(y)[0]
             self.edge_tracker.update_state(ops.stop_gradient(value), sample_weight=batch)
@@ -271,7 +265,7 @@ class Segmenter(LabelledModel):
         if CLASSES in y_pred:
             self.mean_iou.update_state(y, y_pred[CLASSES])
         weights = sample_weights(self.sampler, sample_weight, y_pred[GRID])
-        pixels = self._pixel_loss.metric_arguments(*self._compared(y_pred), weights)
+        pixels = self._pixel_loss.metric_arguments(y_pred, weights)
         logs = super().compute_metrics(x, *pixels)
         if CLASSES not in y_pred:  # nothing is restored in training
             logs.pop("mean_iou")
@@ -304,8 +298,9 @@ class Segmenter(LabelledModel):
         }
         return cls(**{**config, **parts})
 
-    def _compared(self, found):
-        return found[TARGETS], found.get(LOGITS), found[SAMPLED_PROBABILITIES]
+    def _unknown_class(self):
+        """A class id that the network does not have and that is not ignored."""
+        return self.num_classes + (self.ignore_class == self.num_classes)
 
     def _symbolic_pixels(self, labels, probabilities):
         """Labels and scores in the shapes by which Keras builds the losses and metrics."""
@@ -313,7 +308,8 @@ class Segmenter(LabelledModel):
             raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
         if self._channels_first():
             probabilities = ops.transpose(probabilities, (0, 2, 3, 1))
-        return self._pixel_loss.arguments(labels, probabilities, probabilities)[:2]
+        found = dict.fromkeys((LOGITS, SAMPLED_PROBABILITIES), probabilities)
+        return self._pixel_loss.arguments({**found, TARGETS: labels})[:2]
 
     def _channels_first(self):
         return self.sampler.data_format == "channels_first"
