@@ -1,32 +1,301 @@
 """Which point of a grid is nearest to each pixel."""
 
+import numpy as np
 from keras import ops
 
-CHUNK = 256  # pixels at a time
+TILE = 4  # pixels
+CELL = 2  # pixels; divides TILE
+FILL_LEVELS = 5
+LEVELS = 6  # of a tree below its roots
+CURVE_BITS = 15
+# Points are kept within +-LIMIT pixels; what is no point lies at NOWHERE.
+LIMIT, NOWHERE = 1e9, 2e9
+SLACK = 1e-3  # pixels, above the rounding of distances
+
+OFFSETS = np.arange(TILE, dtype="float32") - (TILE - 1) / 2  # of pixels from their tile's centre
 
 
 def nearest_points(points, height, width):
     """Index of the point nearest to each pixel's centre.
 
     Args:
-        points: float32 (b, n, 2), pixel coordinates (x, y), 0 the outer edge of the first pixel.
-            A NaN point is nearest to nothing.
+        points: float32 (b, rows, cols, 2), pixel coordinates (x, y), 0 the outer edge of the first
+            pixel. A NaN point is nearest to nothing.
         height, width: the image's, integers or tensors.
 
     Returns:
-        int32 (b, height * width).
+        int32 (b, height * width), `row * cols + col`; any of the points that are nearest up to
+        rounding.
     """
-    points = ops.where(ops.isnan(points), float("inf"), points)
-    pixels = height * width
-    chunks = (pixels + CHUNK - 1) // CHUNK
-    places = ops.reshape(ops.arange(chunks * CHUNK, dtype="int32"), (chunks, CHUNK))
+    return ops.map(lambda p: _Search(p, height, width).run(), points)
 
-    def image(points):
-        def chunk(place):
-            x, y = ops.cast(place % width, "float32"), ops.cast(place // width, "float32")
-            dx, dy = points[:, 0] - (x[:, None] + 0.5), points[:, 1] - (y[:, None] + 0.5)
-            return ops.cast(ops.argmin(dx * dx + dy * dy, axis=1), "int32")
 
-        return ops.reshape(ops.map(chunk, places), (-1,))[:pixels]
+class _Search:
+    """The search in one image."""
 
-    return ops.map(image, points)
+    def __init__(self, points, height, width):
+        self.height, self.width = height, width
+        self.rows, self.cols, _ = ops.shape(points)
+        self.count = self.rows * self.cols
+        points = ops.reshape(points, (self.count, 2))
+        bad = ops.any(ops.isnan(points), axis=1)
+        points = ops.where(bad[:, None], NOWHERE, ops.clip(points, -LIMIT, LIMIT))
+        self.points, self.bad = points, bad
+        self.tile_rows, self.tile_cols = -(-height // TILE), -(-width // TILE)
+        self.tiles = self.tile_rows * self.tile_cols
+
+    def run(self):
+        self.counted = self.count_points()
+        center = self.tile_center(ops.arange(self.tiles, dtype="int32"))
+        guess = self.guess()
+        for _ in range(2):
+            guess = self.step(guess, center)
+        best, doubtful = self.search_tiles(guess, center)
+        best, doubtful = self.refine(best, doubtful, self.search_pixels)
+        best = ops.cond(
+            ops.any(doubtful),
+            lambda: self.refine(best, doubtful, _Tree(self.points, self.bad).walk)[0],
+            lambda: best,
+        )
+        best = ops.reshape(best, (TILE, TILE, self.tile_rows, self.tile_cols))
+        best = ops.reshape(
+            ops.transpose(best, (2, 0, 3, 1)), (self.tile_rows * TILE, self.tile_cols * TILE)
+        )
+        return ops.reshape(best[: self.height, : self.width], (self.height * self.width,))
+
+    def tile_center(self, tile):
+        x = ops.cast(tile % self.tile_cols, "float32") * TILE + TILE / 2
+        y = ops.cast(tile // self.tile_cols, "float32") * TILE + TILE / 2
+        return x, y
+
+    def raster_index(self, side, ratio):
+        """Cell of each point; beyond the image the cells of its frame, bad points beyond all."""
+        rows, cols = self.tile_rows * ratio, self.tile_cols * ratio
+        col = ops.clip(ops.floor(self.points[:, 0] / side), 0, ops.cast(cols - 1, "float32"))
+        row = ops.clip(ops.floor(self.points[:, 1] / side), 0, ops.cast(rows - 1, "float32"))
+        cell = ops.cast(row, "int32") * cols + ops.cast(col, "int32")
+        return ops.where(self.bad, rows * cols, cell), rows, cols
+
+    def count_points(self):
+        """Integral image (rows + 1, cols + 1) of the number of points in each cell."""
+        cell, rows, cols = self.raster_index(CELL, TILE // CELL)
+        number = ops.segment_sum(ops.ones_like(cell), cell, rows * cols + 1)
+        number = ops.reshape(number[:-1], (rows, cols))
+        number = ops.cumsum(ops.cumsum(number, axis=0), axis=1)
+        self.cell_rows, self.cell_cols = rows, cols
+        return ops.reshape(ops.pad(number, ((1, 0), (1, 0))), ((rows + 1) * (cols + 1),))
+
+    def guess(self):
+        """Some point near each tile: one inside, else one of the block around it."""
+        tile, rows, cols = self.raster_index(TILE, 1)
+        point = ops.segment_max(ops.arange(self.count, dtype="int32"), tile, rows * cols + 1)
+        level = ops.maximum(ops.reshape(point[:-1], (rows, cols)), -1)
+        levels = [level]
+        for _ in range(FILL_LEVELS):
+            rows, cols = (rows + 1) // 2, (cols + 1) // 2
+            row, col = ops.arange(rows, dtype="int32") * 2, ops.arange(cols, dtype="int32") * 2
+            level = ops.maximum(
+                ops.take(level, row, axis=0),
+                ops.take(level, ops.minimum(row + 1, ops.shape(level)[0] - 1), axis=0),
+            )
+            level = ops.maximum(
+                ops.take(level, col, axis=1),
+                ops.take(level, ops.minimum(col + 1, ops.shape(level)[1] - 1), axis=1),
+            )
+            levels.append(level)
+        level = ops.maximum(levels.pop(), 0)
+        for finer in reversed(levels):
+            row = ops.arange(ops.shape(finer)[0], dtype="int32") // 2
+            col = ops.arange(ops.shape(finer)[1], dtype="int32") // 2
+            coarser = ops.take(ops.take(level, row, axis=0), col, axis=1)
+            level = ops.where(finer < 0, coarser, finer)
+        return ops.reshape(level, (self.tiles,))
+
+    def window(self, index):
+        """Indices and coordinates (9, n) of the points around `index` (n,), each point once."""
+        low_row = ops.clip(index // self.cols - 1, 0, ops.maximum(self.rows - 3, 0))
+        low_col = ops.clip(index % self.cols - 1, 0, ops.maximum(self.cols - 3, 0))
+        steps = ops.convert_to_tensor(np.arange(9, dtype="int32"))
+        steps = ops.reshape(steps, (9,) + (1,) * len(index.shape))
+        row, col = low_row[None] + steps // 3, low_col[None] + steps % 3
+        exists = ops.logical_and(row < self.rows, col < self.cols)
+        index = ops.where(exists, row * self.cols + col, 0)
+        point = ops.take(self.points, index, axis=0)
+        x = ops.where(exists, point[..., 0], NOWHERE)
+        y = ops.where(exists, point[..., 1], NOWHERE)
+        return index, x, y
+
+    def step(self, guess, center):
+        """The point nearest to the tile's centre among those around `guess`."""
+        index, x, y = self.window(guess)
+        distance = ops.square(x - center[0]) + ops.square(y - center[1])
+        return _nearest_of([distance[k] for k in range(9)], [index[k] for k in range(9)])[1]
+
+    def search_tiles(self, guess, center):
+        """Nearest points (TILE * TILE * tiles,) among those around `guess`; doubtful tiles."""
+        index, x, y = self.window(guess)
+        offsets = ops.convert_to_tensor(OFFSETS[None, :, None])
+        dx = ops.square((x - center[0])[:, None] - offsets)
+        dy = ops.square((y - center[1])[:, None] - offsets)
+        distances = [dy[k][:, None] + dx[k][None] for k in range(9)]
+        smallest, best = _nearest_of(distances, [index[k] for k in range(9)])
+        reach = ops.sqrt(ops.max(smallest, axis=(0, 1))) + (TILE - 1) / 2
+        doubtful = ops.logical_not(self.complete(x, y, *center, reach))
+        return ops.reshape(best, (TILE * TILE * self.tiles,)), doubtful
+
+    def complete(self, x, y, center_x, center_y, reach):
+        """Whether (x, y) (9, ...) are all points in the square of half side `reach`, grown to
+        whole cells."""
+        reach = reach + SLACK
+
+        def cells(low, high, count):
+            last = ops.cast(count - 1, "float32")
+            low, high = (ops.clip(ops.floor(v / CELL), 0, last) for v in (low, high))
+            from_ = ops.where(low <= 0, -1.5 * LIMIT, low * CELL)
+            to = ops.where(high >= last, 1.5 * LIMIT, high * CELL + CELL)
+            return ops.cast(low, "int32"), ops.cast(high, "int32") + 1, from_, to
+
+        left, right, x0, x1 = cells(center_x - reach, center_x + reach, self.cell_cols)
+        top, bottom, y0, y1 = cells(center_y - reach, center_y + reach, self.cell_rows)
+        side = self.cell_cols + 1
+
+        def total(row, col):
+            return ops.take(self.counted, row * side + col, axis=0)
+
+        there = total(bottom, right) - total(top, right) - total(bottom, left) + total(top, left)
+        inside = ops.logical_and(
+            ops.logical_and(x >= x0, x < x1), ops.logical_and(y >= y0, y < y1)
+        )
+        return ops.sum(ops.cast(inside, "int32"), axis=0) == there
+
+    def refine(self, best, doubtful, search):
+        """Runs `search` on the doubtful tiles, a fixed number at a time."""
+        together = 1024
+        if isinstance(self.tiles, int):
+            together = min(max(self.tiles // 16, 64), 4096, self.tiles)
+        number = ops.cumsum(ops.cast(doubtful, "int32"))
+        total = number[-1]
+        pixel = ops.arange(TILE * TILE, dtype="int32")[:, None]
+        offset_x = ops.convert_to_tensor(np.tile(OFFSETS, TILE)[:, None])
+        offset_y = ops.convert_to_tensor(np.repeat(OFFSETS, TILE)[:, None])
+
+        def unfinished(done, best, doubtful):
+            return done < total
+
+        def some(done, best, doubtful):
+            wanted = done + 1 + ops.arange(together, dtype="int32")
+            tile = ops.searchsorted(number, wanted)
+            tile = ops.minimum(ops.cast(tile, "int32"), self.tiles - 1)
+            center_x, center_y = self.tile_center(tile)
+            x = center_x[None] + offset_x
+            y = center_y[None] + offset_y
+            place = pixel * self.tiles + tile[None]
+            found, still = search(ops.take(best, place, axis=0), x, y)
+            best = ops.scatter_update(
+                best, ops.reshape(place, (-1, 1)), ops.reshape(found, (-1,))
+            )
+            doubtful = ops.scatter_update(doubtful, tile[:, None], still)
+            return done + together, best, doubtful
+
+        state = (ops.zeros((), "int32"), best, doubtful)
+        return ops.while_loop(unfinished, some, state)[1:]
+
+    def search_pixels(self, best, x, y):
+        """The nearest point among those around each pixel's best; doubtful tiles."""
+        index, point_x, point_y = self.window(best)
+        distance = ops.square(point_x - x) + ops.square(point_y - y)
+        smallest, best = _nearest_of([distance[k] for k in range(9)], [index[k] for k in range(9)])
+        sure = self.complete(point_x, point_y, x, y, ops.sqrt(smallest))
+        return best, ops.logical_not(ops.all(sure, axis=0))
+
+
+class _Tree:
+    """Boxes (x0, y0, x1, y1) around 1, 4, 16, ... points that lie near each other.
+
+    `boxes` has the leaves first, the roots last, and one at nowhere to end with. `child` is the
+    first box in a box, `after` the one to go on with after all that is in it.
+    """
+
+    def __init__(self, points, bad):
+        order = ops.argsort(_place_on_curve(points, bad))
+        self.points, side = points, 4**LEVELS
+        self.roots = -(-ops.shape(order)[0] // side)
+        leaf = ops.arange(self.roots * side, dtype="int32")
+        exists = leaf < ops.shape(order)[0]
+        self.leaf_point = ops.cast(ops.take(order, ops.where(exists, leaf, 0), axis=0), "int32")
+        exists = exists & ops.logical_not(ops.take(bad, self.leaf_point, axis=0))
+        point = ops.take(points, self.leaf_point, axis=0)
+        low = ops.where(exists[:, None], point, NOWHERE)
+        high = ops.where(exists[:, None], point, -NOWHERE)
+        boxes, sizes = [ops.concatenate([low, high], axis=1)], [self.roots * side]
+        for _ in range(LEVELS):
+            low = ops.min(ops.reshape(low, (-1, 4, 2)), axis=1)
+            high = ops.max(ops.reshape(high, (-1, 4, 2)), axis=1)
+            boxes.append(ops.concatenate([low, high], axis=1))
+            sizes.append(sizes[-1] // 4)
+        self.boxes = ops.concatenate([*boxes, ops.full((1, 4), NOWHERE)], axis=0)
+        self.end = sum(sizes)
+        start = self.end - self.roots
+        after = start + 1 + ops.arange(self.roots, dtype="int32")
+        children, afters = [], [after]
+        for size in reversed(sizes[:-1]):
+            start = start - size
+            first = start + 4 * ops.arange(size // 4, dtype="int32")
+            children.append(first)
+            after = ops.reshape(ops.stack([first + 1, first + 2, first + 3, after], axis=1), (-1,))
+            afters.append(after)
+        end = self.end + ops.zeros((1,), "int32")
+        self.child = ops.concatenate([after, *reversed(children), end], axis=0)
+        self.after = ops.concatenate([*reversed(afters), end], axis=0)
+
+    def walk(self, best, x, y):
+        """The nearest of all points, leaving out the boxes no closer than the best so far."""
+        point = ops.take(self.points, best, axis=0)
+        smallest = ops.square(point[..., 0] - x) + ops.square(point[..., 1] - y)
+        leaves = ops.shape(self.leaf_point)[0]
+
+        def unfinished(node, smallest, leaf):
+            return ops.any(node < self.end)
+
+        def visit(node, smallest, leaf):
+            box = ops.take(self.boxes, node, axis=0)
+            gap_x = ops.maximum(ops.maximum(box[..., 0] - x, x - box[..., 2]), 0.0)
+            gap_y = ops.maximum(ops.maximum(box[..., 1] - y, y - box[..., 3]), 0.0)
+            distance = ops.square(gap_x) + ops.square(gap_y)
+            closer = distance < smallest
+            found = closer & (node < leaves)
+            leaf = ops.where(found, node, leaf)
+            smallest = ops.where(found, distance, smallest)
+            inside, after = (ops.take(table, node, axis=0) for table in (self.child, self.after))
+            return ops.where(closer, inside, after), smallest, leaf
+
+        first = ops.zeros_like(best) + (self.end - self.roots)
+        state = (first, smallest, ops.full_like(best, -1))
+        leaf = ops.while_loop(unfinished, visit, state)[2]
+        found = ops.take(self.leaf_point, ops.maximum(leaf, 0), axis=0)
+        return ops.where(leaf < 0, best, found), ops.zeros_like(best[0], dtype="bool")
+
+
+def _place_on_curve(points, bad):
+    """Numbers that order points along a Z curve; bad points come last."""
+    low = ops.min(ops.where(bad[:, None], NOWHERE, points), axis=0)
+    high = ops.max(ops.where(bad[:, None], -NOWHERE, points), axis=0)
+    place = (points - low) / ops.maximum(high - low, SLACK) * (2.0**CURVE_BITS - 1)
+    place = ops.cast(ops.clip(place, 0.0, 2.0**CURVE_BITS - 1), "int32")
+    bits = ops.convert_to_tensor(2 ** np.arange(CURVE_BITS, dtype="int32"))
+    place = place[..., None] // bits % 2 * (bits * bits)  # a bit between any two
+    place = ops.sum(place, axis=-1)
+    code = ops.cast(place[:, 0] + 2 * place[:, 1], "int32")
+    return ops.where(bad, 4**CURVE_BITS, code)
+
+
+def _nearest_of(distances, indices):
+    """The smallest of several distances, and its index; the first of equal ones."""
+    smallest, best = distances[0], indices[0]
+    if len(best.shape) < len(smallest.shape):
+        best = ops.broadcast_to(best, ops.shape(smallest))
+    for distance, index in zip(distances[1:], indices[1:], strict=True):
+        closer = distance < smallest
+        smallest = ops.where(closer, distance, smallest)
+        best = ops.where(closer, index, best)
+    return smallest, best

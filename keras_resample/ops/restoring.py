@@ -80,8 +80,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
 
 def _restore_nearest(values, grid, height, width):
     batch, rows, cols, channels = ops.shape(values)
-    points = ops.reshape(grid * extent(width, height), (ops.shape(grid)[0], rows * cols, 2))
-    index = nearest_points(points, height, width)
+    index = nearest_points(grid * extent(width, height), height, width)
     table = ops.reshape(values, (batch, 1, rows * cols, channels))
     result = backend.nearest(table, ops.zeros_like(index), index)
     return ops.reshape(result, (batch, height, width, channels))
