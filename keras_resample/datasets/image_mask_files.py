@@ -75,9 +75,10 @@ def image_mask_dataset(
         if verify:
             files(index, (0, 0, *(int(side) for side in sizes[index])))
 
-    good, skipped = screen(
-        check, lambda index: (images[index], masks[index]), range(len(images)), on_error, progress
-    )
+    def place(index):
+        return images[index], f"with its mask {masks[index]!r}"
+
+    good, skipped = screen(check, place, range(len(images)), on_error, progress)
     if not len(good):
         raise ValueError(
             f"`{reader}` needs one readable image with its mask. Received: {len(images)} images, "

@@ -119,8 +119,8 @@ def _cut(image, window):
 
 def _eight_bits(image):
     if image.mode.startswith("I"):
-        pixels = np.asarray(image)
-        return (np.clip(pixels, 0, 65535) // 257).astype("uint8")
+        pixels = np.clip(np.asarray(image), 0, 65535).astype("int32")
+        return ((pixels + 128) // 257).astype("uint8")
     if image.mode == "F":
         raise ValueError("images of 32-bit floats have no known range")
     return np.asarray(image.convert("RGB"))

@@ -151,7 +151,7 @@ class SegmentationDataset(ShuffledDataset):
         index = checked_index(index, len(self), "batch")
         chosen = self.order()[index * self.batch_size : (index + 1) * self.batch_size]
         images, labels = zip(*[self._augmented(int(i)) for i in chosen], strict=True)
-        return np.stack(images), np.stack(labels)
+        return np.ascontiguousarray(np.stack(images)), np.ascontiguousarray(np.stack(labels))
 
     def _augmented(self, index):
         """The crop of one image that this epoch serves, flipped or not."""

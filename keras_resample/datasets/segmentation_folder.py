@@ -34,8 +34,8 @@ def segmentation_folder(
     Every header is read at construction. With `verify` every file is decoded once as well, and
     every label looked at; otherwise a truncated file, or a mask with an unknown class, raises
     when it is read. An image with more pixels than `PIL.Image.MAX_IMAGE_PIXELS` is an error
-    like an unreadable one, except where it is read by window: `.npy`, `.ppm`, `.pgm` and
-    uncompressed TIFF in strips.
+    like an unreadable one. `.npy` has no such limit; it is read by window through a memory map,
+    as are `.ppm`, `.pgm` and uncompressed TIFF in strips.
 
     Needs Pillow, unless all files are `.npy`: `pip install keras-resample[datasets]`.
 
@@ -51,7 +51,7 @@ def segmentation_folder(
         image_suffix, mask_suffix: how the names of images and masks end, before the extension.
         on_error: what a damaged file, a missing mask or a mask of another size does.
             `"raise"`: an error that names it. `"skip"`: the image is left out, one warning
-            gives the number, and `skipped` lists `((image, mask), reason)`.
+            gives the number, and `skipped` lists `(image, reason)`.
         verify: whether to decode every file at construction. Default: with
             `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.

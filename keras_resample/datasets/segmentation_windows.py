@@ -116,7 +116,7 @@ class SegmentationWindows(ShuffledDataset):
             images, labels = images[:, :, ::-1], labels[:, :, ::-1]
         if self.data_format == "channels_first":
             images = np.moveaxis(images, -1, 1)
-        return images, labels
+        return np.ascontiguousarray(images), np.ascontiguousarray(labels)
 
     def _pairs(self, image, windows):
         reads_windows = getattr(self.dataset.load, "reads_windows", None)
