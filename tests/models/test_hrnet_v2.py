@@ -49,6 +49,7 @@ def published_count(width, classes=19, bottlenecks=4, modules=(1, 4, 3), blocks=
     return count.result
 
 
+@pytest.mark.backends("tensorflow", "torch", reason="symbolic calls are slow on JAX")
 @pytest.mark.parametrize(
     ("width", "published", "options"),
     [
