@@ -1,5 +1,6 @@
 """Pictures of grids, Jacobians, warped images, segmentations, ROC and cost curves."""
 
+from keras_resample.visualization.plot_class_frequency_change import plot_class_frequency_change
 from keras_resample.visualization.plot_cost_curve import plot_cost_curve
 from keras_resample.visualization.plot_grid import plot_grid
 from keras_resample.visualization.plot_jacobian import plot_jacobian

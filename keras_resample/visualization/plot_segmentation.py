@@ -42,7 +42,8 @@ def plot_segmentation(
     Args:
         methods: dict from names to a `Segmenter`, or to what its `inspect` returned for this one
             image: a dict with `"grid"`, `"sampled_images"`, `"sampled_probabilities"`
-            `(1, h', w', classes)` and `"probabilities"`.
+            `(1, h', w', classes)` and `"probabilities"`. Integers `(1, h, w)` in their places
+            are the predicted classes themselves.
         image: `(h, w, channels)` or `(channels, h, w)`, integers in 0..255 or floats in [0, 1].
             A `Segmenter` sees it as it is given.
         label: integers `(h, w)`, or `None`.
@@ -86,14 +87,17 @@ def plot_segmentation(
     shown = read_image(image, data_format)
     size = shown.shape[:2]
     rows = {name: _steps(name, method, image, data_format) for name, method in methods.items()}
-    num_classes = max(row["probabilities"].shape[-1] for row in rows.values())
     for name, row in rows.items():
-        if row["probabilities"].shape[:2] != size:
+        if row["probabilities"].shape != size:
             raise ValueError(
                 f"`methods` must restore to the size of the image, {size}. "
-                f"Received: {row['probabilities'].shape[:2]} of {name!r}"
+                f"Received: {row['probabilities'].shape} of {name!r}"
             )
+    num_classes = max(row["num_classes"] for row in rows.values())
+    for given in (class_names, class_colors):
+        num_classes = num_classes if given is None else max(num_classes, len(given))
     if dataset is not None:
+        num_classes = max(num_classes, dataset.num_classes)
         class_names = dataset.class_names if class_names is None else class_names
         class_colors = dataset.class_colors if class_colors is None else class_colors
         ignore_class = dataset.ignore_class if ignore_class is None else ignore_class
@@ -120,7 +124,7 @@ def plot_segmentation(
 
 
 def _steps(name, method, image, data_format):
-    """The steps of one method for one image: numpy arrays, channels last, without a batch."""
+    """The grid, sampled image and classes of one method for one image, without a batch."""
     if hasattr(method, "inspect"):
         batch = np.asarray(ops.convert_to_numpy(image))
         method = method.inspect(batch if batch.ndim == 4 else batch[None])
@@ -129,17 +133,24 @@ def _steps(name, method, image, data_format):
             f"`methods` must map each name to a Segmenter or a dict with {', '.join(STEPS)}. "
             f"Received: {sorted(method) if isinstance(method, dict) else method!r} for {name!r}"
         )
-    steps = {"grid": read_grid(method["grid"], None)[0]}
+    steps = {"grid": read_grid(method["grid"], None)[0], "num_classes": 1}
     steps["sampled_images"] = read_image(method["sampled_images"], data_format, "sampled_images")
     for step in ("sampled_probabilities", "probabilities"):
         values = np.asarray(ops.convert_to_numpy(method[step]))
-        if values.ndim != 4 or values.shape[0] != 1:
+        classes = values.ndim == 3 and values.dtype.kind in "iu"
+        if values.shape[:1] != (1,) or not (classes or values.ndim == 4) or values.size == 0:
             raise ValueError(
-                f"`methods` must hold the {step!r} of one image, (1, h, w, classes). "
-                f"Received: shape {values.shape} for {name!r}"
+                f"`methods` must hold the {step!r} of one image, (1, h, w, classes), or integers "
+                f"(1, h, w). Received: {values.dtype} of shape {values.shape} for {name!r}"
             )
-        first = step == "probabilities" and data_format == "channels_first"
-        steps[step] = np.moveaxis(values[0], 0, -1) if first else values[0]
+        if classes:
+            count, found = int(values.max()) + 1, values[0]
+        else:
+            first = step == "probabilities" and data_format == "channels_first"
+            axis = 0 if first else -1
+            count, found = values[0].shape[axis], values[0].argmax(axis)
+        steps[step] = found
+        steps["num_classes"] = max(steps["num_classes"], count)
     # Samples of images of 0..255 are floats of that range.
     if np.nanmax(steps["sampled_images"]) > 2.0:
         steps["sampled_images"] = steps["sampled_images"] / 255.0
@@ -166,9 +177,8 @@ def _draw_row(axes, row, image, label, ignore_class, colors, extent, points):
     axes[0].set(xlim=extent[:2], ylim=extent[2:])
     sampled = row["sampled_images"]
     show_image(axes[1], sampled, extent=extent)
-    found = row["sampled_probabilities"].argmax(-1)
-    show_image(axes[2], paint_classes(found[..., None] * 0.0, found, colors), extent=extent)
-    restored = row["probabilities"].argmax(-1)
+    found, restored = row["sampled_probabilities"], row["probabilities"]
+    show_image(axes[2], paint_classes(np.zeros((*found.shape, 1)), found, colors), extent=extent)
     show_image(axes[3], paint_classes(image, restored, colors), extent=extent)
     if label is not None:
         _draw_errors(axes[4], restored, label, ignore_class, extent)
