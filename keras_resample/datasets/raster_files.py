@@ -5,10 +5,7 @@ import os
 import numpy as np
 
 from keras_resample.datasets.image_decoding import open_image, pillow
-
-# Formats whose pixels lie in the file as they are: windows are read without the rest.
-UNCOMPRESSED_TIFF = 1
-EIGHT_BIT = {"1": None, "L": 1, "P": 1, "RGB": 3}
+from keras_resample.datasets.tiff_blocks import tiff_blocks
 
 
 def raster_size(path):
@@ -61,7 +58,7 @@ def read_mask(path, window, colored):
 
 
 def mapped_raster(path):
-    """A read-only memory map `(h, w)` or `(h, w, c)` of a file that allows it, else `None`."""
+    """What reads windows `(h, w)` or `(h, w, c)` of a file without the rest, or `None`."""
     kind = os.path.splitext(path)[1].lower()
     if kind == ".npy":
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -71,37 +68,21 @@ def mapped_raster(path):
     if kind not in (".pgm", ".ppm", ".tif", ".tiff"):
         return None
     with open_image(path) as image:
-        channels = EIGHT_BIT.get(image.mode)
-        place = _first_pixel(image)
-        if channels is None or place is None:
-            return None
-        shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
-    if place + int(np.prod(shape, dtype="int64")) > os.path.getsize(path):
+        if image.format == "TIFF":
+            return tiff_blocks(path, image)
+        return _mapped_netpbm(path, image) if image.format == "PPM" else None
+
+
+def _mapped_netpbm(path, image):
+    """A memory map of a binary 8-bit PGM or PPM file."""
+    channels = {"L": 1, "RGB": 3}.get(image.mode)
+    if channels is None or len(image.tile) != 1 or image.tile[0].codec_name != "raw":
+        return None
+    shape = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
+    offset = image.tile[0].offset
+    if offset + int(np.prod(shape, dtype="int64")) > os.path.getsize(path):
         raise ValueError("the file is truncated")
-    return np.memmap(path, "uint8", mode="r", offset=place, shape=shape)
-
-
-def _first_pixel(image):
-    """Where the pixels start, if they lie one after the other in the file."""
-    if image.format == "PPM":
-        (tile,) = image.tile
-        plain = tile.codec_name == "raw" and image.mode in ("L", "RGB")
-        return tile.offset if plain else None
-    tags = getattr(image, "tag_v2", {})
-    offsets, lengths = tags.get(273, ()), tags.get(279, ())
-    samples, planar, photometric = tags.get(277, 1), tags.get(284, 1), tags.get(262, 1)
-    plain = (
-        tags.get(259, 1) == UNCOMPRESSED_TIFF
-        and planar == 1
-        and photometric in (1, 2, 3)
-        and tags.get(266, 1) == 1
-        and samples == EIGHT_BIT.get(image.mode)
-        and offsets
-        and len(offsets) == len(lengths)
-        and sum(lengths) == image.height * image.width * samples
-        and all(np.diff(offsets) == lengths[:-1])
-    )
-    return offsets[0] if plain else None
+    return np.memmap(path, "uint8", mode="r", offset=offset, shape=shape)
 
 
 def _slices(window):

@@ -35,7 +35,7 @@ def segmentation_folder(
     every label looked at; otherwise a truncated file, or a mask with an unknown class, raises
     when it is read. An image with more pixels than `PIL.Image.MAX_IMAGE_PIXELS` is an error
     like an unreadable one. `.npy` has no such limit; it is read by window through a memory map,
-    as are `.ppm`, `.pgm` and uncompressed TIFF in strips.
+    as are `.ppm`, `.pgm` and uncompressed TIFF, in strips or tiles.
 
     Needs Pillow, unless all files are `.npy`: `pip install keras-resample[datasets]`.
 

@@ -148,6 +148,78 @@ def test_formats(tmp_path, name, save_arguments, mapped, grey):
     assert windows.num_windows == 4 * 3 and windows[0][0].shape == (1, 16, 16, 3)
 
 
+def write_tiff(path, array, block, tiled):
+    """An uncompressed TIFF file in strips or tiles, big-endian, the last block first."""
+    height, width = array.shape[:2]
+    samples = array.shape[2] if array.ndim == 3 else 1
+    rows, columns = block
+    blocks = []
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            part = array[top : top + rows, left : left + columns]
+            if tiled:
+                missing = [(0, n - m) for n, m in zip(block, part.shape, strict=False)]
+                part = np.pad(part, [*missing, (0, 0)][: array.ndim], constant_values=99)
+            blocks.append(part.tobytes())
+    content = b"".join(reversed(blocks))
+    ends = np.cumsum([len(part) for part in reversed(blocks)])[::-1]
+    offsets = [8 + int(end) - len(part) for end, part in zip(ends, blocks, strict=True)]
+    places = {322: [columns], 323: [rows], 324: offsets, 325: [len(part) for part in blocks]}
+    if not tiled:
+        places = {273: offsets, 278: [rows], 279: places[325]}
+    tags = {256: [width], 257: [height], 258: [8] * samples, 259: [1],
+            262: [2 if samples == 3 else 1], 277: [samples], **places}  # fmt: skip
+    start = 8 + len(content)
+    extra, entries = b"", b""
+    after = start + 2 + 12 * len(tags) + 4
+    for tag, values in sorted(tags.items()):
+        data = struct.pack(f">{len(values)}I", *values)
+        place = data if len(values) == 1 else struct.pack(">I", after + len(extra))
+        extra += b"" if len(values) == 1 else data
+        entries += struct.pack(">HHI", tag, 4, len(values)) + place
+    table = struct.pack(">H", len(tags)) + entries + struct.pack(">I", 0)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"MM\0*" + struct.pack(">I", start) + content + table + extra)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("shape", [(70, 50), (70, 50, 3), (64, 48, 3), (5, 7)])
+def test_blocks_of_tiff(tmp_path, shape, tiled):
+    array = pixels(*shape)
+    path = tmp_path / "x.tif"
+    write_tiff(path, array, (16, 32) if tiled else (16, shape[1]), tiled)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), array)
+    mapped = raster_files.mapped_raster(str(path))
+    assert type(mapped).__name__ == "TiffBlocks" and mapped.shape == shape
+    for _ in range(20):
+        top, left = (int(RANDOM.integers(0, n)) for n in shape[:2])
+        bottom, right = (
+            int(RANDOM.integers(a, n)) + 1 for a, n in zip((top, left), shape[:2], strict=True)
+        )
+        part = np.s_[top:bottom, left:right]
+        np.testing.assert_array_equal(mapped[part], array[part])
+    mapped.offsets = [path.stat().st_size] * len(mapped.offsets)
+    with pytest.raises(ValueError, match="truncated"):
+        mapped[0:1, 0:1]
+
+
+def test_palette_images_keep_their_colours(tmp_path):
+    number = pixels(9, 9, high=4)
+    colors = np.array([(7, 8, 9), (200, 0, 1), (0, 0, 0), (3, 99, 255)], "uint8")
+    palette = Image.fromarray(number).convert("P")
+    palette.putpalette(colors.ravel().tolist())
+    for kind in ("png", "tif", "bmp"):
+        folder = tmp_path / kind
+        for part in ("images", "masks"):
+            (folder / part).mkdir(parents=True)
+            palette.save(folder / part / f"x.{kind}")
+        image, label = read(folder).read(0)
+        np.testing.assert_array_equal(image, colors[number])
+        np.testing.assert_array_equal(label, number)
+        by_color = read(folder, classes={tuple(map(int, c)): i for i, c in enumerate(colors)})
+        np.testing.assert_array_equal(by_color.read(0)[1], number)
+
+
 def test_a_mapped_file_is_not_read_whole(tmp_path, monkeypatch):
     image = np.zeros((4000, 3000, 3), "uint8")
     image[2000:2004, 1000:1006] = 9
