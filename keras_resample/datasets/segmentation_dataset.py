@@ -14,6 +14,12 @@ from keras_resample.datasets.arguments import (
     standard_data_format,
 )
 from keras_resample.datasets.class_colors import class_table
+from keras_resample.datasets.segmentation_checks import (
+    check_classes,
+    check_pair,
+    checked_ignore_class,
+    checked_sizes,
+)
 from keras_resample.datasets.segmentation_windows import SegmentationWindows
 from keras_resample.datasets.shuffled_dataset import ShuffledDataset
 from keras_resample.datasets.windows import checked_window, random_window, window_size
@@ -104,7 +110,7 @@ class SegmentationDataset(ShuffledDataset):
             raise TypeError(
                 f"`load` must be a callable (index, window) -> (image, label). Received: {load=!r}"
             )
-        self.image_sizes = _checked_sizes(image_sizes)
+        self.image_sizes = checked_sizes(image_sizes)
         self.num_images = len(self.image_sizes)
         super().__init__(self.num_images, shuffle, seed, **kwargs)
         self.load = load
@@ -113,7 +119,7 @@ class SegmentationDataset(ShuffledDataset):
             raise ValueError(
                 f"`num_classes` must be at most 255, labels are uint8. Received: {num_classes=}"
             )
-        self.ignore_class = _checked_ignore_class(ignore_class)
+        self.ignore_class = checked_ignore_class(ignore_class)
         self.class_names, self.class_colors = class_table(
             self.num_classes, class_names, class_colors
         )
@@ -196,31 +202,9 @@ class SegmentationDataset(ShuffledDataset):
         window = (0, 0, *size) if window is None else checked_window(window, size)
         image, label = self.load(index, window)
         image, label = np.asarray(image), np.asarray(label)
-        if image.shape != (*window[2:], 3) or image.dtype != np.uint8:
-            raise ValueError(
-                f"`load` must give uint8 images of shape {(*window[2:], 3)} for {window=}. "
-                f"Received: {image.dtype} of shape {image.shape} for image {index}"
-            )
-        if label.shape != window[2:] or label.dtype.kind not in "iu":
-            raise ValueError(
-                f"`load` must give integer labels of shape {window[2:]} for {window=}. "
-                f"Received: {label.dtype} of shape {label.shape} for image {index}"
-            )
-        self._check_classes(label, index)
+        check_pair(image, label, window, index)
+        check_classes(label, index, self.num_classes, self.ignore_class)
         return image, label.astype("uint8", copy=False)
-
-    def _check_classes(self, label, index):
-        if label.size == 0 or (label.max() < self.num_classes and label.min() >= 0):
-            return
-        wrong = (label >= self.num_classes) | (label < 0)
-        if self.ignore_class is not None:
-            wrong &= label != self.ignore_class
-        if wrong.any():
-            raise ValueError(
-                f"Labels must lie in [0, {self.num_classes}) or be "
-                f"ignore_class={self.ignore_class}. "
-                f"Received: {int(label[wrong][0])} in the label of image {index}"
-            )
 
     def windows(self, size, batch_size=None):
         """The same images in windows that cover every pixel once.
@@ -302,34 +286,3 @@ class _Selection:
     def reads_windows(self, index):
         reads_windows = getattr(self.load, "reads_windows", None)
         return reads_windows is not None and reads_windows(int(self.indices[index]))
-
-
-def _checked_sizes(image_sizes):
-    sizes = np.asarray(image_sizes)
-    if (
-        sizes.ndim != 2
-        or sizes.shape[1] != 2
-        or sizes.dtype.kind not in "iu"
-        or len(sizes) == 0
-        or sizes.min() < 1
-    ):
-        raise ValueError(
-            "`image_sizes` must be (height, width) of each image, positive integers (n, 2). "
-            f"Received: image_sizes of shape {sizes.shape} and dtype {sizes.dtype}"
-        )
-    return sizes
-
-
-def _checked_ignore_class(ignore_class):
-    if ignore_class is None:
-        return None
-    if (
-        isinstance(ignore_class, (bool, str, float))
-        or not 0 <= ignore_class <= 255
-        or int(ignore_class) != ignore_class
-    ):
-        raise ValueError(
-            "`ignore_class` must be an integer in 0..255 or None. "
-            f"Received: ignore_class={ignore_class!r}"
-        )
-    return int(ignore_class)

@@ -323,6 +323,7 @@ def test_pickles_and_archives_named_npy_are_refused(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_bombs_are_refused(folder, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(ValueError, match=r"a\.png'.*DecompressionBombError: more than 500"):
