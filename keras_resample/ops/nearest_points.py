@@ -163,9 +163,7 @@ class _Search:
             return ops.take(self.counted, row * side + col, axis=0)
 
         there = total(bottom, right) - total(top, right) - total(bottom, left) + total(top, left)
-        inside = ops.logical_and(
-            ops.logical_and(x >= x0, x < x1), ops.logical_and(y >= y0, y < y1)
-        )
+        inside = ops.logical_and(ops.logical_and(x >= x0, x < x1), ops.logical_and(y >= y0, y < y1))
         return ops.sum(ops.cast(inside, "int32"), axis=0) == there
 
     def refine(self, best, doubtful, search):
@@ -191,9 +189,7 @@ class _Search:
             y = center_y[None] + offset_y
             place = pixel * self.tiles + tile[None]
             found, still = search(ops.take(best, place, axis=0), x, y)
-            best = ops.scatter_update(
-                best, ops.reshape(place, (-1, 1)), ops.reshape(found, (-1,))
-            )
+            best = ops.scatter_update(best, ops.reshape(place, (-1, 1)), ops.reshape(found, (-1,)))
             doubtful = ops.scatter_update(doubtful, tile[:, None], still)
             return done + together, best, doubtful
 
