@@ -14,7 +14,7 @@ from keras_resample.ops.sampling import sample_displaced
 # full width at half maximum of 13 in a map of 31.
 RELATIVE_SIGMA = 13 / 2.3548200450309493 / 31
 # Reads along each axis that a pixel of the saliency network's input is at most averaged from.
-MOST_READS = 4
+MOST_READS = 2
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -42,7 +42,7 @@ class SaliencySampler(GridSampler):
             (channels where `data_format` has them).
         grid_size: `(height, width)` of the saliency map.
         saliency_input_size: `(height, width)` of the network's input; `None` for twice
-            `grid_size`. Its pixels are means of up to 4 x 4 bilinear reads.
+            `grid_size`. Its pixels are means of up to 2 x 2 bilinear reads.
         sigma: standard deviation of the window in cells of the map, a number or two for (height,
             width); `None` for 0.178 of the map's sides.
         radius: cells to each side that the window reaches; `None` for `ceil(5.4 sigma)`.
@@ -168,8 +168,9 @@ class SaliencySampler(GridSampler):
             float32 `(batch, grid height, grid width)`; of batch 1 where the map is learned.
         """
         logits = self._logits if self.saliency == "learned" else self._predicted(images, training)
-        logits = ops.reshape(ops.convert_to_tensor(logits), (-1, *self.grid_size))
-        return ops.softmax(logits, axis=(1, 2))
+        rows, cols = self.grid_size
+        logits = ops.reshape(ops.convert_to_tensor(logits), (-1, rows * cols))
+        return ops.reshape(ops.softmax(logits), (-1, rows, cols))
 
     def grid_from_saliency(self, saliency, images):
         """The sampling grid of a saliency map, float32 `(batch, h', w', 2)`, relative (x, y).
@@ -313,7 +314,7 @@ class SaliencySampler(GridSampler):
             layers.GroupNormalization(groups=1, center=False, scale=False, dtype="float32"),
             layers.Conv2D(16, 3, strides=2, activation="relu", **options),
             layers.Conv2D(16, 3, activation="relu", **options),
-            layers.Conv2D(1, 1, kernel_initializer="zeros", **options),
+            layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros", **options),
         ]
         return keras.Sequential(network, name="saliency_network")
 
@@ -324,7 +325,7 @@ class SaliencySampler(GridSampler):
         shape.insert(axis, channels)
         if not self.saliency_layer.built:
             self.saliency_layer.build(tuple(shape))
-        found = tuple(self.saliency_layer.compute_output_shape(tuple(shape)))
+        found = self.saliency_layer.compute_output_spec(keras.KerasTensor(shape)).shape
         if len(found) != 4 or found[axis] != 1:
             raise ValueError(
                 "The `saliency` layer must return one channel per place, 4D, "

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
-from keras_resample.layers import FlowWarpDownsample, GridSampler, UniformDownsample
+from keras_resample.layers import (
+    FlowWarpDownsample,
+    GridSampler,
+    SaliencySampler,
+    UniformDownsample,
+)
 from tests.layer_test_case import check_layer
 from tests.numerics import assert_close, to_numpy
 
@@ -175,3 +180,92 @@ def test_unknown_height_needs_size(layer_class):
 def test_images_of_another_rank(layer_class):
     with pytest.raises(ValueError, match="4"):
         layer_class(0.5)(IMAGES[0])
+
+
+# The aspect ratio.
+
+
+@pytest.mark.parametrize("layer_class", [GridSampler, UniformDownsample])
+@pytest.mark.parametrize(
+    "image_size, expected",
+    [
+        ((368, 7986), (37, 800)),
+        ((200, 900), (80, 360)),
+        ((900, 900), (80, 80)),
+        ((80, 800), (80, 800)),
+        ((2000, 3386), (80, 135)),
+        ((5, 9000), (1, 800)),
+    ],
+)
+def test_the_largest_size_of_the_aspect_ratio_that_fits(layer_class, image_size, expected):
+    """Of the two candidates, 80 rows or 800 columns, the one of fewer pixels."""
+    layer = layer_class(size=(80, 800), preserve_aspect_ratio=True, data_format="channels_last")
+    assert layer.target_size(*image_size) == expected
+    assert layer.compute_output_shape((None, *image_size, 3)) == (None, *expected, 3)
+    assert layer.compute_output_shape((2, None, 9, 3)) == (2, None, None, 3)
+    assert layer_class.from_config(layer.get_config()).preserve_aspect_ratio
+
+
+@pytest.mark.parametrize("layer_class", [GridSampler, UniformDownsample, SaliencySampler])
+def test_images_of_any_aspect_ratio(layer_class):
+    layer = layer_class(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
+    symbol = layer(keras.Input((None, None, 3)), return_grid=True)
+    assert symbol[0].shape == (None, None, None, 3) and symbol[1].shape[1:] == (None, None, 2)
+    for size, expected in (((9, 12), (4, 5)), ((6, 30), (2, 9)), ((40, 41), (4, 4))):
+        images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype("float32")
+        outputs, grid = layer(images, return_grid=True)
+        assert tuple(outputs.shape) == (2, *expected, 3) and tuple(grid.shape[1:3]) == expected
+        resized = keras.ops.image.resize(
+            images, expected, "bilinear", antialias=False, data_format="channels_last"
+        )
+        assert_close(outputs, resized, 1e-5)
+
+
+@pytest.mark.backends("tensorflow")
+@pytest.mark.parametrize("layer_class", [GridSampler, UniformDownsample, SaliencySampler])
+def test_unknown_aspect_ratio(layer_class):
+    import tensorflow as tf
+
+    layer = layer_class(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
+    layer.build((None, None, None, 3))
+    traced = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    for size in ((9, 12), (6, 30), (40, 41)):
+        images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype("float32")
+        assert_close(traced(images), layer(images), 1e-5)
+
+
+def test_the_way_back_knows_the_data_format():
+    labels = np.arange(2 * 4 * 5).reshape(2, 4, 5, 1).astype("int32")
+    grid = GridSampler(size=(4, 5)).grid(keras.ops.zeros((2, 8, 10, 3)))
+    last = GridSampler(size=(4, 5), data_format="channels_last")
+    expected = np.repeat(np.repeat(labels, 2, axis=1), 2, axis=2)
+    assert np.array_equal(to_numpy(last.restore(labels, grid, (8, 10))), expected)
+    first = GridSampler(size=(4, 5), data_format="channels_first")
+    found = to_numpy(first.restore(labels.transpose(0, 3, 1, 2), grid, (8, 10)))
+    assert np.array_equal(found, expected.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("layer_class", LAYERS)
+def test_what_cannot_preserve_the_aspect_ratio(layer_class):
+    with pytest.raises(ValueError, match="`preserve_aspect_ratio` needs `size`.*Received: prese"):
+        layer_class(0.5, preserve_aspect_ratio=True)
+    with pytest.raises(ValueError, match="`preserve_aspect_ratio` must be True.*Received: prese"):
+        layer_class(size=(4, 5), preserve_aspect_ratio="yes")
+
+
+def test_a_learned_flow_has_one_aspect_ratio():
+    layer = FlowWarpDownsample(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
+    with pytest.raises(ValueError, match="no known aspect ratio.*preserve_aspect_ratio=True"):
+        layer(keras.Input((None, None, 3)))
+    layer = FlowWarpDownsample(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
+    assert tuple(layer(IMAGES).shape) == (2, 4, 5, 3)
+
+
+def test_an_antialiased_resize_needs_a_known_aspect_ratio():
+    options = {"size": (4, 9), "preserve_aspect_ratio": True, "antialias": True}
+    layer = UniformDownsample(**options, data_format="channels_last")
+    with pytest.raises(ValueError, match="known height and width. Received: images of shape"):
+        layer(keras.Input((None, None, 3)))
+    assert tuple(UniformDownsample(**options, data_format="channels_last")(IMAGES).shape) == (
+        2, 4, 5, 3,
+    )  # fmt: skip
