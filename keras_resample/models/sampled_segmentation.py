@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_resample.models.segmentation_checks import check_output, check_sample_size
+from keras_resample.ops.grids import resize_field
 
 SAMPLED, GRID, SALIENCY = "sampled_images", "grid", "saliency"
 LOGITS, SAMPLED_PROBABILITIES, PROBABILITIES = "logits", "sampled_probabilities", "probabilities"
@@ -32,9 +33,7 @@ def segment_samples(sampler, network, images, from_logits, training=None):
     check_output(tuple(scores.shape), sampler.data_format)
     if sampler.data_format == "channels_first":
         scores = ops.transpose(scores, (0, 2, 3, 1))
-    scores = ops.cast(scores, "float32")
-    if tuple(scores.shape[1:3]) != size:
-        scores = ops.image.resize(scores, size, "bilinear", data_format="channels_last")
+    scores = _resized(ops.cast(scores, "float32"), size)
     if from_logits:
         found[LOGITS] = scores
         scores = ops.softmax(scores, axis=-1)
@@ -93,6 +92,16 @@ def sample_weights(sampler, weights, grid):
         "`sample_weight` must have shape (b,), one weight for each image, or (b, H, W), one for "
         f"each pixel. Received: sample_weight.shape={shape}"
     )
+
+
+def _resized(scores, size):
+    """Scores (b, *, *, classes) at a size that only the step may know."""
+    found = tuple(ops.shape(scores)[1:3])
+    if not all(isinstance(n, int) for n in (*found, *size)):
+        return resize_field(scores, *size)
+    if found == size:
+        return scores
+    return ops.image.resize(scores, size, "bilinear", data_format="channels_last")
 
 
 def image_size(sampler, images):

@@ -27,9 +27,9 @@ class SegmentationLoss:
 
     def __init__(self, loss, from_logits, ignore_class):
         self.ignore_class = ignore_class
-        loss = keras.losses.get(loss)
-        if isinstance(loss, (list, tuple, dict)) or not callable(loss):
+        if not isinstance(loss, str) and not callable(loss):
             raise ValueError(f"`loss` must be one loss. Received: {loss=}")
+        loss = keras.losses.get(loss)
         is_object = isinstance(loss, keras.losses.Loss)
         config = loss.get_config() if is_object else {}
         self.takes_logits = bool(config.get("from_logits", getattr(loss, "from_logits", False)))

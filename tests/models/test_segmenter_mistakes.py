@@ -1,0 +1,184 @@
+"""Every mistake has its own sentence, before anything is trained where arrays are given."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_resample.layers import GridSampler, SaliencySampler, UniformDownsample
+from keras_resample.models import Segmenter, segmentation_report
+from tests.models.test_recognizer import Batches
+from tests.models.test_segmenter import CLASSES, VOID, network, sampler, scenes, segmenter
+from tests.numerics import to_numpy
+
+
+def everywhere(model, images, labels):
+    """The ways to hand arrays to a model."""
+    good = scenes(len(images))
+    return (
+        lambda: model.fit(images, labels, batch_size=2, verbose=0),
+        lambda: model.fit(*good, validation_data=(images, labels), verbose=0),
+        lambda: model.evaluate(images, labels, verbose=0),
+        lambda: model.train_on_batch(images, labels),
+        lambda: model.test_on_batch(images, labels),
+        lambda: segmentation_report(model, images, labels),
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong, ignore_class", [(CLASSES, None), (VOID, None), (VOID, 0), (7, 255)]
+)
+def test_class_ids_that_the_network_does_not_have(wrong, ignore_class):
+    images, labels = scenes()
+    labels[-1, 3, 5] = wrong
+    model = segmenter("uniform", rate=0.1, ignore_class=ignore_class)
+    before = [to_numpy(v) for v in model.network.variables]
+    message = (
+        rf"`labels` must be in \[0, {CLASSES}\).*`ignore_class`.*ids \[{wrong}\].*={ignore_class}"
+    )
+    for attempt in everywhere(model, images, labels):
+        with pytest.raises(ValueError, match=message):
+            attempt()
+    for a, b in zip(model.network.variables, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(a), b)
+
+
+def test_negative_class_ids():
+    images, labels = scenes()
+    labels = labels.astype("int32")
+    labels[0, 0, 0] = -1
+    with pytest.raises(ValueError, match=r"`labels` must be in.*ids \[-1\]"):
+        segmenter("uniform").fit(images, labels, verbose=0)
+    history = segmenter("uniform", ignore_class=-1).fit(images, labels, verbose=0).history
+    assert np.isfinite(history["loss"][0])
+
+
+def test_class_ids_of_batches_are_never_silent():
+    images, labels = scenes()
+    labels[3] = CLASSES
+    model = segmenter("uniform", compile_arguments={"steps_per_execution": 1})
+    try:
+        loss = model.fit(Batches(images, labels), verbose=0).history["loss"][0]
+    except Exception as error:  # each framework has its own
+        assert "labels" in str(error)
+    else:
+        assert np.isnan(loss)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda labels: labels[:, :8, :8],
+        lambda labels: labels[:, :, :15],
+        lambda labels: labels[..., None],
+        lambda labels: labels[:4],
+        lambda labels: labels[0],
+        lambda labels: labels.astype("float32"),
+    ],
+)
+def test_labels_of_another_size_or_kind(change):
+    images, labels = scenes()
+    model = segmenter("uniform")
+    for attempt in everywhere(model, images, change(labels)):
+        with pytest.raises(ValueError, match="`labels` must (have shape|be integers).*Received"):
+            attempt()
+    with pytest.raises(ValueError, match="`labels` are needed"):
+        model.fit(images, verbose=0)
+
+
+@pytest.mark.backends("tensorflow", reason="sizes unknown to a step are TensorFlow's")
+def test_labels_of_another_size_in_a_step_of_unknown_size():
+    import tensorflow as tf
+
+    images, labels = scenes()
+
+    def data(labels):
+        signature = (
+            tf.TensorSpec((None, None, None, 3), tf.uint8),
+            tf.TensorSpec((None, None, None), tf.uint8),
+        )
+        return tf.data.Dataset.from_generator(
+            lambda: iter([(images, labels)]), output_signature=signature
+        )
+
+    model = segmenter("uniform")
+    model.build((None, None, None, 3))
+    assert np.isfinite(model.fit(data(labels), verbose=0).history["loss"][0])
+    assert np.isnan(model.fit(data(labels[:, :8]), verbose=0).history["loss"][0])
+
+
+def test_samplers_larger_than_the_image():
+    images, labels = scenes()
+    model = Segmenter(UniformDownsample(size=(17, 8)), network())
+    model.compile("sgd")
+    for attempt in (
+        lambda: model.fit(images, labels, verbose=0),
+        lambda: model.predict(images, verbose=0),
+        lambda: model(images),
+    ):
+        with pytest.raises(ValueError, match="must not.*Received"):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (lambda: layers.GlobalAveragePooling2D(), "`network` must return one map.*Received"),
+        (lambda: layers.Conv2D(1, 1), "at least 2 classes.*Received"),
+        (lambda: layers.Reshape((-1, 3)), "`network` must return one map.*Received"),
+    ],
+)
+def test_networks_that_return_no_map_of_scores(layer, message):
+    images, labels = scenes()
+    model = Segmenter(sampler("uniform"), keras.Sequential([layers.Rescaling(1 / 255), layer()]))
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, labels, verbose=0)
+
+
+def test_a_saliency_net_with_the_wrong_output():
+    images, labels = scenes()
+    wrong = SaliencySampler(size=(8, 8), saliency=layers.Conv2D(2, 1), grid_size=(6, 6))
+    model = Segmenter(wrong, network())
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="`saliency`.*one channel.*Received"):
+        model.fit(images, labels, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"sampler": layers.Rescaling(1.0)}, "`sampler` must be a GridSampler.*Received"),
+        ({"network": np.mean}, "`network` must be a keras.Model or layer.*Received"),
+        ({"edge_weight": -1}, "`edge_weight` must be None or a number of at least 0.*Received"),
+        ({"edge_weight": "100"}, "`edge_weight`.*Received"),
+        ({"edge_weight": 5.0}, "`edge_weight` needs a sampler with a saliency map.*Received"),
+        ({"ignore_class": 255.0}, "`ignore_class` must be an integer or None.*Received"),
+        ({"ignore_class": True}, "`ignore_class` must be an integer or None.*Received"),
+        ({"restore_interpolation": "cubic"}, "`restore_interpolation` must be one of.*Received"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Segmenter(**{"sampler": GridSampler(0.5), "network": network(), **arguments})
+
+
+def test_weights_of_another_shape():
+    images, labels = scenes()
+    with pytest.raises(ValueError, match=r"`sample_weight` must have shape \(b,\).*Received"):
+        segmenter("uniform").train_on_batch(images, labels, sample_weight=np.ones((8, 2)))
+
+
+def test_class_ious_before_anything_is_evaluated():
+    with pytest.raises(ValueError, match="class_ious.*Received"):
+        segmenter("uniform").class_ious()
+
+
+def test_a_report_needs_a_segmenter_labels_and_images():
+    images, labels = scenes(2)
+    with pytest.raises(ValueError, match="`segmenter`.*Received"):
+        segmentation_report(network(), images, labels)
+    with pytest.raises(ValueError, match="`labels` are needed.*Received"):
+        segmentation_report(segmenter("uniform"), images)
+    with pytest.raises(ValueError, match="`images` must hold.*Received"):
+        segmentation_report(segmenter("uniform"), [])
