@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_resample.backend.compiling import compiled_once
+
 TILE = 4  # pixels
 CELL = 2  # pixels; divides TILE
 FILL_LEVELS = 5
@@ -15,7 +17,8 @@ SLACK = 1e-3  # pixels, above the rounding of distances
 OFFSETS = np.arange(TILE, dtype="float32") - (TILE - 1) / 2  # of pixels from their tile's centre
 
 
-def nearest_points(points, height, width):
+@compiled_once
+def nearest_points(points, *, height, width):
     """Index of the point nearest to each pixel's centre.
 
     Args:

@@ -5,6 +5,7 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
+from keras_resample.backend.compiling import compiled_once
 from keras_resample.ops.grids import (
     check_pairs,
     check_size,
@@ -108,31 +109,44 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
 
 def _read_nearest(values, grid, height, width):
     batch, rows, cols, channels = ops.shape(values)
-    index = nearest_points(grid * extent(width, height), height, width)
+    index = nearest_points(grid * extent(width, height), height=height, width=width)
     table = ops.reshape(values, (batch, 1, rows * cols, channels))
     return backend.nearest(table, ops.zeros_like(index), index)
 
 
 def _read_bilinear(values, grid, height, width):
     _, rows, cols, _ = ops.shape(values)
-    index = nearest_points(grid * extent(width, height), height, width)
+    index = nearest_points(grid * extent(width, height), height=height, width=width)
     displacement = (grid - uniform_grid_like(grid)) * extent(cols, rows)
-    x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
-    target = ops.reshape(ops.stack([x, y], axis=-1), (height * width, 2)) * extent(cols, rows) - 0.5
     start = ops.cast(ops.stack([index % cols, index // cols], axis=-1), "float32")
-    cell = extent(width, height) / extent(cols, rows)
-    place = ops.map(lambda given: _invert(*given, target, cell), (displacement, start))
+    place = _invert(displacement, start, height=height, width=width)
     result = backend.bilinear(values, place[:, :, None])
     dtype = keras_backend.standardize_dtype(values.dtype)
     return ops.cast(result, dtype if keras_backend.is_float_dtype(dtype) else "float32")
 
 
-def _invert(displacement, start, target, cell):
+@compiled_once
+def _invert(displacement, start, *, height, width):
+    """Places (b, height * width, 2) in cells where the grid meets the pixels' centres.
+
+    Args:
+        displacement: (b, rows, cols, 2), of the grid from the uniform one, in cells.
+        start: (b, height * width, 2), in cells.
+        height, width: the image's.
+    """
+    _, rows, cols, _ = ops.shape(displacement)
+    x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
+    target = ops.reshape(ops.stack([x, y], axis=-1), (height * width, 2)) * extent(cols, rows) - 0.5
+    cell = extent(width, height) / extent(cols, rows)
+    return ops.map(lambda given: _newton(*given, target, cell), (displacement, start))
+
+
+def _newton(displacement, start, target, cell):
     """Places (p, 2) in cells where the place plus the displacement there is the target.
 
-    Newton's method, by at most a cell a step. At the frame, where a step would leave the grid, it
-    goes on along the frame to the place nearest to the target, at `cell` pixels a cell. The
-    closest of the places on the way is the result.
+    By at most a cell a step. At the frame, where a step would leave the grid, it goes on along the
+    frame to the place nearest to the target, at `cell` pixels a cell. The closest of the places on
+    the way is the result.
     """
     rows, cols, _ = ops.shape(displacement)
     last = extent(cols, rows) - 1.0
