@@ -29,14 +29,26 @@ class SegmentationLayers(FaceLayers):
         super().__init__(data_format, epsilon=1e-5, momentum=0.9, initializer=_kaiming)
         self.align_corners = align_corners
 
-    def unit(self, x, filters, size, strides, convolution, normalization, dilation=1, **options):
-        """Convolution, normalization and, unless `relu=False`, ReLU."""
-        relu = options.pop("relu", True)
-        x = self.convolution(x, filters, size, strides, convolution, dilation, **options)
+    def unit(
+        self,
+        x,
+        filters,
+        size,
+        strides,
+        convolution,
+        normalization,
+        dilation=1,
+        use_bias=False,
+        relu=True,
+    ):
+        """Convolution, normalization and, where wanted, ReLU."""
+        x = self.convolution(x, filters, size, strides, convolution, dilation, use_bias)
         x = self.normalization(x, normalization)
         return self.relu(x, f"{normalization}_relu") if relu else x
 
-    def convolution(self, x, filters, size, strides, name, dilation=1, use_bias=False, **options):
+    def convolution(
+        self, x, filters, size, strides, name, dilation=1, use_bias=False, initializer=None
+    ):
         x, padding = self._pad(x, size, strides, name)
         return layers.Conv2D(
             filters,
@@ -46,8 +58,8 @@ class SegmentationLayers(FaceLayers):
             dilation_rate=dilation,
             use_bias=use_bias,
             data_format=self.data_format,
+            kernel_initializer=initializer or self.initializer(),
             name=name,
-            **{"kernel_initializer": self.initializer(), **options},
         )(x)
 
     def relu(self, x, name):
@@ -83,15 +95,8 @@ class SegmentationLayers(FaceLayers):
         )(images)
 
     def logits(self, x, num_classes, name):
-        return self.convolution(
-            x,
-            num_classes,
-            1,
-            1,
-            name,
-            use_bias=True,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=CLASSIFIER_DEVIATION),
-        )
+        initializer = keras.initializers.RandomNormal(stddev=CLASSIFIER_DEVIATION)
+        return self.convolution(x, num_classes, 1, 1, name, use_bias=True, initializer=initializer)
 
     def outputs(self, logits, images, full_resolution, activation, name):
         """float32 predictions from logits, of the size of the images where asked for."""
