@@ -144,6 +144,15 @@ def test_labels_are_sampled_and_restored_as_under_a_resize():
     np.testing.assert_array_equal(found, labels[:, 1::3, 1::3])
 
 
+def test_the_aspect_ratio_is_kept():
+    arguments = {"size": (6, 6), "filters": 4, "preserve_aspect_ratio": True}
+    check_layer(LearnedResizer, arguments, IMAGES, only=["config", "symbolic_shape"])
+    layer = LearnedResizer(**arguments, data_format="channels_last")
+    outputs, grid = layer(IMAGES, return_grid=True)
+    assert tuple(outputs.shape) == (2, 5, 6, 3) and tuple(grid.shape) == (1, 5, 6, 2)
+    assert layer(keras.Input((None, None, 3))).shape == (None, None, None, 3)
+
+
 def test_training_uses_the_statistics_of_the_batch():
     layer = LearnedResizer((4, 5), filters=4, data_format="channels_last")
     still = to_numpy(layer(IMAGES))
