@@ -32,7 +32,7 @@ def generated_scenes(
     For trying segmentation at a reduced resolution without data. Eight classes: large flat
     regions (sky, buildings, vegetation, ground), thin structures (lane markings, poles with
     wires) and objects of all sizes down to a few pixels (vehicles, persons). Detail matters:
-    a wire is one pixel wide. So does context: cracks in the road have the shape of markings,
+    far poles and wires are one pixel wide. So does context: cracks in the road look like markings,
     facades have rows of windows, trunks look like poles, shadows fall on the ground, and
     clothes and cars have any colour.
 

@@ -149,7 +149,7 @@ def test_formats(tmp_path, name, save_arguments, mapped, grey):
 
 
 def write_tiff(path, array, block, tiled):
-    """An uncompressed TIFF file in strips or tiles, big-endian, the last block first."""
+    """An uncompressed big-endian TIFF file in strips, or in tiles, the last one first."""
     height, width = array.shape[:2]
     samples = array.shape[2] if array.ndim == 3 else 1
     rows, columns = block
@@ -161,9 +161,10 @@ def write_tiff(path, array, block, tiled):
                 missing = [(0, n - m) for n, m in zip(block, part.shape, strict=False)]
                 part = np.pad(part, [*missing, (0, 0)][: array.ndim], constant_values=99)
             blocks.append(part.tobytes())
-    content = b"".join(reversed(blocks))
-    ends = np.cumsum([len(part) for part in reversed(blocks)])[::-1]
-    offsets = [8 + int(end) - len(part) for end, part in zip(ends, blocks, strict=True)]
+    stored = blocks[::-1] if tiled else blocks
+    content = b"".join(stored)
+    offsets = [8 + sum(len(part) for part in stored[:i]) for i in range(len(stored))]
+    offsets = offsets[::-1] if tiled else offsets
     places = {322: [columns], 323: [rows], 324: offsets, 325: [len(part) for part in blocks]}
     if not tiled:
         places = {273: offsets, 278: [rows], 279: places[325]}
