@@ -50,9 +50,7 @@ class _Search:
     def run(self):
         self.counted = self.count_points()
         center = self.tile_center(ops.arange(self.tiles, dtype="int32"))
-        guess = self.guess()
-        for _ in range(2):
-            guess = self.step(guess, center)
+        guess = self.step(self.guess(), center)
         best, doubtful = self.search_tiles(guess, center)
         best, doubtful = self.refine(best, doubtful, self.search_pixels)
         best = ops.cond(

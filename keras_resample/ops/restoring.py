@@ -96,6 +96,8 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     _check_values(values, grid, data_format)
     if data_format == "channels_first":
         values = ops.transpose(values, (0, 2, 3, 1))
+    if grid.shape[0] == 0:  # no image, and no loop over images
+        grid = ops.zeros((1, *grid.shape[1:]))
     if grid.shape[0] is None:
         batch = ops.shape(values)[0]
         grid = ops.broadcast_to(grid, (batch, *ops.shape(grid)[1:]))

@@ -177,8 +177,9 @@ def test_a_grid_of_each_image_or_one_of_all(interpolation):
         assert_close(found[n : n + 1], alone, 1e-5)
         shared = to_numpy(restore(values, grids[n : n + 1], SIZE, interpolation))
         assert_close(shared[n : n + 1], alone, 1e-5)
-    empty = restore(values[:0], grids[:1], SIZE, interpolation)
-    assert tuple(empty.shape) == (0, *SIZE, 2)
+    for count in (0, 1):
+        empty = restore(values[:0], grids[:count], SIZE, interpolation)
+        assert tuple(empty.shape) == (0, *SIZE, 2)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
