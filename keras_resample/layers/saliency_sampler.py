@@ -1,20 +1,18 @@
 """Sampling that looks more often where a saliency map is high."""
 
 import keras
-from keras import layers, ops
+from keras import ops
 
 from keras_resample.layers.grid_sampler import GridSampler
+from keras_resample.layers.saliency_network import default_network, low_resolution
 from keras_resample.layers.warm_up_blur import SMALLEST, pooled_and_back
 from keras_resample.ops.grids import check_size, resize_field, uniform_grid_like
 from keras_resample.ops.jacobian import jacobian_determinant
 from keras_resample.ops.saliency import check_radius, check_sigma, saliency_displacement
-from keras_resample.ops.sampling import sample_displaced
 
 # Standard deviation of the window over the side of the map: the released saliency sampler has a
 # full width at half maximum of 13 in a map of 31.
 RELATIVE_SIGMA = 13 / 2.3548200450309493 / 31
-# Reads along each axis that a pixel of the saliency network's input is at most averaged from.
-MOST_READS = 2
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -129,7 +127,7 @@ class SaliencySampler(GridSampler):
         self.blur_steps = blur_steps
         self.seed = seed
         self.saliency = saliency
-        self.saliency_layer = self._default_network() if saliency is None else saliency
+        self.saliency_layer = default_network() if saliency is None else saliency
         if saliency != "learned" and not self.trainable:
             self.saliency_layer.trainable = False  # Keras hands it on only when it is set later
         self.seed_generator = keras.random.SeedGenerator(seed) if blur_steps else None
@@ -269,7 +267,10 @@ class SaliencySampler(GridSampler):
     def _predicted(self, images, training):
         """Logits of the network for each cell of the map, float32 (batch, h, w, 1)."""
         options = {} if training is None else {"training": training}
-        logits = self.saliency_layer(self._low_resolution(images), **options)
+        images = low_resolution(images, self._network_size, self.data_format)
+        if self._network_format != self.data_format:
+            images = ops.transpose(images, (0, 2, 3, 1))
+        logits = self.saliency_layer(images, **options)
         logits = ops.cast(logits, "float32")
         if self._network_format == "channels_first":
             logits = ops.transpose(logits, (0, 2, 3, 1))
@@ -279,24 +280,6 @@ class SaliencySampler(GridSampler):
             return logits
         return resize_field(logits, *self.grid_size)
 
-    def _low_resolution(self, images):
-        """The network's input: means of a few reads in each of its pixels."""
-        images = ops.convert_to_tensor(images)
-        rows, cols = self._network_size
-        height, width = self._image_size(ops.shape(images))
-        fine_y, fine_x = _reads(height, rows), _reads(width, cols)
-        still = ops.zeros((1, rows * fine_y, cols * fine_x, 2), "float32")
-        x = sample_displaced(images, still, "bilinear", "nearest", 0.0, False, self.data_format)
-        if self.data_format == "channels_first":
-            x = ops.reshape(x, (-1, images.shape[1], rows, fine_y, cols, fine_x))
-            x = ops.mean(x, axis=(3, 5))
-            if self._network_format == "channels_last":
-                x = ops.transpose(x, (0, 2, 3, 1))
-        else:
-            x = ops.reshape(x, (-1, rows, fine_y, cols, fine_x, images.shape[3]))
-            x = ops.mean(x, axis=(2, 4))
-        return x
-
     @property
     def _network_size(self):
         return self.saliency_input_size or tuple(2 * n for n in self.grid_size)
@@ -305,18 +288,6 @@ class SaliencySampler(GridSampler):
     def _network_format(self):
         """The default network is channels-last, as every device computes it."""
         return "channels_last" if self.saliency is None else self.data_format
-
-    def _default_network(self):
-        """In float32 under every policy: what it says becomes coordinates, and it is small."""
-        options = {"padding": "same", "data_format": "channels_last", "dtype": "float32"}
-        network = [
-            # Images may come in bytes or in [-1, 1].
-            layers.GroupNormalization(groups=1, center=False, scale=False, dtype="float32"),
-            layers.Conv2D(16, 3, strides=2, activation="relu", **options),
-            layers.Conv2D(16, 3, activation="relu", **options),
-            layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros", **options),
-        ]
-        return keras.Sequential(network, name="saliency_network")
 
     def _build_network(self, input_shape):
         channels = input_shape[1 if self.data_format == "channels_first" else 3]
@@ -334,10 +305,3 @@ class SaliencySampler(GridSampler):
 
     def _grid_batch(self, images):
         return 1 if self.saliency == "learned" else images.shape[0]
-
-
-def _reads(size, count):
-    """Bilinear reads, two pixels wide, that cover what one of `count` pixels stands for."""
-    if isinstance(size, int):
-        return min(max(1, -(-size // (2 * count))), MOST_READS)
-    return ops.clip((size + 2 * count - 1) // (2 * count), 1, MOST_READS)
