@@ -62,7 +62,7 @@ class Segmenter(LabelledModel):
     In the log: `sampled_mean_iou`, the mean IoU in the deformed space; `edge_loss` without its
     weight, where there is one; and in `evaluate` and validation `mean_iou`, that of the restored
     classes at full resolution. Neither is weighted. `class_ious()` has the classes of the last
-    evaluation.
+    evaluation. On JAX they count up to 2^31 pixels of a class.
 
     Args:
         sampler: A `GridSampler` such as `SaliencySampler` or `UniformDownsample`.

@@ -16,7 +16,6 @@ from keras_resample.metrics import (
 from keras_resample.models import Segmenter, segmentation_report
 from tests.exchange import files
 from tests.models.test_segmenter import CLASSES, VOID, network, scenes, segmenter
-from tests.numerics import to_numpy
 
 
 def test_saved_model_resumes_training(tmp_path):
@@ -84,22 +83,13 @@ def test_served_model_restores(tmp_path):
     for part in (slice(0, 3), slice(0, 1)):
         found = serve(images=images[part].astype("float32"))["probabilities"].numpy()
         np.testing.assert_allclose(found, expected[part], atol=1e-4)
+    model.export(tmp_path / "keras", verbose=False)
+    served = exported(tmp_path / "keras")
+    np.testing.assert_allclose(served.serve(images.astype("float32")), expected, atol=1e-4)
 
 
-@pytest.mark.backends("tensorflow", "jax", reason="PyTorch writes no SavedModel by itself")
-def test_keras_export_restores(tmp_path):
-    pytest.importorskip("tensorflow")
-    images, _ = scenes(2)
-    model = segmenter("uniform")
-    expected = model.predict(images, verbose=0)
-    model.export(tmp_path / "model", verbose=False)
-    served = exported(tmp_path / "model")
-    found = served.serve(images.astype("float32"))
-    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-4)
-
-
-def test_images_of_any_size():
-    sizes = [(16, 24), (24, 12), (16, 24)]
+def test_images_of_any_size(backend):
+    sizes = [(16, 24), (24, 12)]
     batches = [scenes(2, size, seed) for seed, size in enumerate(sizes)]
 
     class Sizes(keras.utils.PyDataset):
@@ -109,24 +99,21 @@ def test_images_of_any_size():
         def __getitem__(self, i):
             return batches[i]
 
-    net = network()
-    model = Segmenter(UniformDownsample(size=(8, 8), preserve_aspect_ratio=True), net)
+    model = Segmenter(UniformDownsample(size=(8, 8), preserve_aspect_ratio=True), network())
     model.build((None, None, None, 3))
-    model.compile("adam")
+    model.compile("sgd")
     history = model.fit(Sizes(), verbose=0, shuffle=False).history
     assert np.isfinite(history["loss"][0])
-    total = 0
-    for images, labels in batches[:2]:
-        found = model.inspect(images)
-        height, width = labels.shape[1:]
-        longest = max(height, width)
-        assert found["sampled_images"].shape == (2, 8 * height // longest, 8 * width // longest, 3)
-        assert found["probabilities"].shape == (2, height, width, CLASSES)
-        total = total + confusion_matrix(labels, found["probabilities"].argmax(-1), CLASSES)
-    logs = model.evaluate(Sizes(), verbose=0, return_dict=True)
-    images, labels = batches[2]
-    total += confusion_matrix(labels, model.predict(images, verbose=0).argmax(-1), CLASSES)
-    np.testing.assert_allclose(logs["mean_iou"], mean_iou(total), rtol=1e-5)
+    found = model.inspect(batches[1][0])
+    assert found["sampled_images"].shape == (2, 8, 4, 3)
+    assert found["probabilities"].shape == (2, 24, 12, CLASSES)
+    if backend == "tensorflow":  # whose step does not know the sizes
+        total = 0
+        for images, labels in batches:
+            predicted = model.predict_on_batch(images).argmax(-1)
+            total = total + confusion_matrix(labels, predicted, CLASSES)
+        logs = model.evaluate(Sizes(), verbose=0, return_dict=True)
+        np.testing.assert_allclose(logs["mean_iou"], mean_iou(total), rtol=1e-5)
 
 
 def test_report_is_what_the_metrics_say():
