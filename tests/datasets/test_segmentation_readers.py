@@ -307,7 +307,8 @@ def test_truncated_files_that_are_mapped_are_named(tmp_path):
         path = tmp_path / name
         save(path, pixels(50, 40, 3))
         path.write_bytes(path.read_bytes()[:-2000])
-        with pytest.raises((ValueError, OSError)):
+        message = "truncated" if name != "x.npy" else "greater than file size"
+        with pytest.raises(ValueError, match=message):
             raster_files.read_image(str(path), (0, 0, 50, 40))
 
 
