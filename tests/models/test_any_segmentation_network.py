@@ -10,6 +10,9 @@ from tests.numerics import to_numpy
 
 SIZE = (32, 32)
 CLASSES = 3
+SLOW_ON_JAX = pytest.mark.backends(
+    "tensorflow", "torch", reason="compiling it takes a minute on JAX; its own tests train it"
+)
 
 
 def rescaled(network):
@@ -79,7 +82,7 @@ def learned_resizer():
     [
         (saliency_sampler, keras_hub_deep_lab_v3),
         (saliency_sampler, keras_hub_segformer),
-        (saliency_sampler, hrnet_v2),
+        pytest.param(saliency_sampler, hrnet_v2, marks=SLOW_ON_JAX),
         (learned_resizer, pspnet),
     ],
 )
