@@ -2,22 +2,20 @@
 
 import copy
 
-import keras
 import numpy as np
 
 from keras_resample.datasets.arguments import (
     checked_index,
     checked_indices,
     checked_labels,
-    non_negative,
     positive,
-    random_generator,
 )
 from keras_resample.datasets.balanced_order import BalancedOrder
 from keras_resample.datasets.image_dataset import ImageDataset, Selection
+from keras_resample.datasets.shuffled_dataset import ShuffledDataset
 
 
-class IdentityDataset(ImageDataset):
+class IdentityDataset(ShuffledDataset, ImageDataset):
     """Images of identities, loaded lazily, in batches `(images, labels)`.
 
     Batch `i` of an epoch holds `image(j)` and `labels[j]` for `j` in the `i`-th slice of
@@ -94,7 +92,15 @@ class IdentityDataset(ImageDataset):
         **kwargs,
     ):
         labels = checked_labels(labels)
-        super().__init__(load, len(labels), image_shape, batch_size, **kwargs)
+        super().__init__(
+            shuffle,
+            seed,
+            load=load,
+            num_images=len(labels),
+            image_shape=image_shape,
+            batch_size=batch_size,
+            **kwargs,
+        )
         self.labels = labels
         largest = int(labels.max())
         self.num_classes = (
@@ -111,54 +117,12 @@ class IdentityDataset(ImageDataset):
                 f"`class_names` must hold {self.num_classes} names, one a class. "
                 f"Received: {len(self.class_names)} names"
             )
-        self.shuffle = bool(shuffle)
-        self.seed = non_negative(seed, "seed")
         self._balanced = None
-        self.epoch = 0
 
-    @property
-    def epoch(self):
-        """Number of the epoch whose order is served; set it to go on where a run stopped."""
-        return self._epoch
-
-    @epoch.setter
-    def epoch(self, value):
-        self._epoch = non_negative(value, "epoch")
-        self._order = None
-
-    def on_epoch_end(self):
-        """Moves to the order of the next epoch."""
-        self.epoch += 1
-
-    def epoch_callback(self):
-        """A callback that keeps `epoch` equal to the epoch of `fit`.
-
-        Returns:
-            A `keras.callbacks.Callback`.
-        """
-        return keras.callbacks.LambdaCallback(on_epoch_begin=self._start_epoch)
-
-    def _start_epoch(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def order(self):
-        """The order of the images in the current epoch.
-
-        Returns:
-            `(n,)` indices: a permutation drawn from `(seed, epoch)`, or `0 .. n-1` without
-            `shuffle`. With `balanced_batches`, the indices of its batches one after the
-            other.
-        """
-        order = self._order
-        if order is None:
-            random = random_generator(self.seed, self.epoch if self.shuffle else 0)
-            if self._balanced is not None:
-                order = self._balanced(random)
-            else:
-                order = np.arange(self.num_images)
-                order = random.permutation(order) if self.shuffle else order
-            self._order = order
-        return order
+    def _draw_order(self, random):
+        if self._balanced is not None:
+            return self._balanced(random)
+        return super()._draw_order(random)
 
     def __len__(self):
         if self._balanced is not None:

@@ -112,7 +112,7 @@ class SegmentationDataset(ShuffledDataset):
             )
         self.image_sizes = checked_sizes(image_sizes)
         self.num_images = len(self.image_sizes)
-        super().__init__(self.num_images, shuffle, seed, **kwargs)
+        super().__init__(shuffle, seed, **kwargs)
         self.load = load
         self.num_classes = positive(num_classes, "num_classes")
         if self.num_classes > 255:
@@ -268,7 +268,7 @@ class SegmentationDataset(ShuffledDataset):
         part = copy.copy(self)
         part.load = _Selection(self.load, indices)
         part.image_sizes = self.image_sizes[indices]
-        part.num_images = part.num_items = len(indices)
+        part.num_images = len(indices)
         part.epoch = 0
         return part
 

@@ -60,7 +60,7 @@ class SegmentationWindows(ShuffledDataset):
                 "`dataset` must be a SegmentationDataset with crop=None. "
                 f"Received: crop={getattr(dataset, 'crop', None)}, dataset={dataset!r}"
             )
-        super().__init__(dataset.num_images, dataset.shuffle, dataset.seed, **kwargs)
+        super().__init__(dataset.shuffle, dataset.seed, **kwargs)
         self.dataset = dataset
         self.num_images = dataset.num_images
         self.num_classes = dataset.num_classes

@@ -1,4 +1,4 @@
-"""What the segmentation datasets share: an order a epoch that can be taken up again."""
+"""An order for each epoch that a stopped training can take up again."""
 
 import keras
 import numpy as np
@@ -7,19 +7,19 @@ from keras_resample.datasets.arguments import non_negative, random_generator
 
 
 class ShuffledDataset(keras.utils.PyDataset):
-    """Items in an order that is a function of `(seed, epoch)` alone.
+    """Images in an order that is a function of `(seed, epoch)` alone.
+
+    A subclass has their number, `num_images`.
 
     Args:
-        num_items: how many items an epoch orders.
         shuffle: whether each epoch has its own random order.
         seed: non-negative integer, the seed of that order.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
             `keras.utils.PyDataset`.
     """
 
-    def __init__(self, num_items, shuffle, seed, **kwargs):
+    def __init__(self, shuffle, seed, **kwargs):
         super().__init__(**kwargs)
-        self.num_items = num_items
         self.shuffle = bool(shuffle)
         self.seed = non_negative(seed, "seed")
         self.epoch = 0
@@ -56,10 +56,11 @@ class ShuffledDataset(keras.utils.PyDataset):
             `(n,)` indices: a permutation drawn from `(seed, epoch)`, or `0 .. n-1` without
             `shuffle`.
         """
-        order = self._order
-        if order is None:
-            order = np.arange(self.num_items)
-            if self.shuffle:
-                order = random_generator(self.seed, self.epoch).permutation(order)
-            self._order = order
-        return order
+        if self._order is None:
+            random = random_generator(self.seed, self.epoch if self.shuffle else 0)
+            self._order = self._draw_order(random)
+        return self._order
+
+    def _draw_order(self, random):
+        order = np.arange(self.num_images)
+        return random.permutation(order) if self.shuffle else order
