@@ -1,4 +1,4 @@
-"""Functions that hold loops, compiled once where every call would compile them anew."""
+"""Functions that hold loops, compiled once for each size where eager calls are slow."""
 
 import functools
 
@@ -6,16 +6,32 @@ import keras
 
 
 def compiled_once(function):
-    """On JAX the jitted `function`: outside of `jit`, JAX compiles a loop at each call.
+    """`function` of tensors, and of integers by keyword, as one graph also where it runs eagerly.
 
-    Arguments by keyword are static. On the other backends the function itself.
+    Outside of `jit`, JAX would compile its loops at every call, and TensorFlow would run them
+    operation by operation. Inside of a graph, and on PyTorch, it is the function itself.
     """
-    if keras.backend.backend() != "jax":
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        compile_it, runs_eagerly = jax.jit, lambda: True
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        compile_it = functools.partial(tf.function, autograph=False)
+        runs_eagerly = tf.executing_eagerly
+    else:
         return function
-    import jax
 
     @functools.lru_cache(maxsize=64)
-    def jitted(options):
-        return jax.jit(functools.partial(function, **dict(options)))
+    def compiled(options):
+        return compile_it(functools.partial(function, **dict(options)))
 
-    return lambda *tensors, **options: jitted(tuple(options.items()))(*tensors)
+    @functools.wraps(function)
+    def call(*tensors, **options):
+        if not runs_eagerly():
+            return function(*tensors, **options)
+        return compiled(tuple((name, int(value)) for name, value in options.items()))(*tensors)
+
+    return call

@@ -230,7 +230,7 @@ class _Tree:
             high = ops.max(ops.reshape(high, (-1, 4, 2)), axis=1)
             boxes.append(ops.concatenate([low, high], axis=1))
             sizes.append(sizes[-1] // 4)
-        self.boxes = ops.concatenate([*boxes, ops.full((1, 4), NOWHERE)], axis=0)
+        self.boxes = ops.concatenate([*boxes, ops.full((1, 4), NOWHERE, dtype="float32")], axis=0)
         self.end = sum(sizes)
         start = self.end - self.roots
         after = start + 1 + ops.arange(self.roots, dtype="int32")

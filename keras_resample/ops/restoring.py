@@ -38,11 +38,12 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     reads from further away than its nearest point.
 
     How the nearest point is found: each tile of 4 x 4 pixels starts at a point that lies in or near
-    it, steps to the nearest of that point and its neighbours in the grid, twice, and compares the
-    3 x 3 points around. That they are all points that matter is proved by counting: an integral
-    image says how many points lie in the square that the distances found reach. Pixels whose
-    square holds others start from what was found and walk through a tree of boxes around all
-    points. Memory is a few numbers per pixel of one image and a few per point.
+    it, steps to the nearest of that point and its neighbours in the grid, and compares the 3 x 3
+    points around. That these are all that matter is proved by counting: an integral image says how
+    many points lie in the square that the distances found reach. Where there are others, each
+    pixel searches around its own best point, and where that is not enough either, it walks through
+    a tree of boxes around all points, leaving out the boxes that are further away. Memory is a few
+    numbers per pixel of one image and per point.
 
     Gradients flow to the values, none to the grid.
 
@@ -97,7 +98,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     if data_format == "channels_first":
         values = ops.transpose(values, (0, 2, 3, 1))
     if grid.shape[0] == 0:  # no image, and no loop over images
-        grid = ops.zeros((1, *grid.shape[1:]))
+        grid = ops.zeros((1, *ops.shape(grid)[1:]), dtype="float32")
     if grid.shape[0] is None:
         batch = ops.shape(values)[0]
         grid = ops.broadcast_to(grid, (batch, *ops.shape(grid)[1:]))
