@@ -49,7 +49,7 @@ def test_saved_model_resumes_training(tmp_path):
 def test_exchange():
     """Backends load each other's file; the map is learned, so that no pixel is near a tie."""
     sampler = SaliencySampler(size=(6, 5), saliency="learned", grid_size=(5, 4), sigma=1.0)
-    inputs = keras.Input((13, 11, 3))
+    inputs = keras.Input((13, 11, 3), name="images")
     net = keras.Sequential([keras.Input((6, 5, 3)), layers.Conv2D(CLASSES, 3, padding="same")])
     model = Segmenter(sampler, net, edge_weight=2.0)
     functional = keras.Model({"images": inputs}, model(inputs))
