@@ -12,6 +12,7 @@ from torch.nn.functional import embedding_bag, grid_sample
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
+SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 SHARING = 8  # images that share the indices and weights of one grid, which stay in the cache
 
 
@@ -67,6 +68,15 @@ def take_bilinear(images, positions, training):
     return samples.permute(0, 2, 3, 1)
 
 
+def bilinear_of_few(images, positions, weights):
+    """Casts the pixels that are read, not the images; one image at a time."""
+    batch = len(images)
+    positions = positions.expand(batch, -1, -1, -1)
+    weights = [None] * batch if weights is None else weights.expand(batch, -1, -1).split(1)
+    parts = zip(images.split(1), positions.split(1), weights, strict=True)
+    return torch.cat([reference.bilinear(*part) for part in parts])
+
+
 def bilinear(images, positions, weights=None):
     """See `reference.bilinear`, which takes over while torch.export or torch.compile traces, for an
     empty batch, which `embedding_bag` refuses, and for images one pixel high or wide.
@@ -76,6 +86,9 @@ def bilinear(images, positions, weights=None):
     traced = torch.compiler.is_compiling() or torch.compiler.is_exporting()
     if traced or images.shape[0] == 0 or min(images.shape[1:3]) == 1:
         return reference.bilinear(images, positions, weights)
+    pixels, reads = images.shape[1] * images.shape[2], positions.shape[1] * positions.shape[2]
+    if not images.is_floating_point() and pixels > SPARSE * reads:
+        return bilinear_of_few(images, positions, weights)
     dtype = torch.promote_types(images.dtype, torch.float32)
     images, positions = images.to(dtype), positions.to(dtype)
     weights = None if weights is None else weights.to(dtype)

@@ -99,6 +99,10 @@ class FlowWarpDownsample(GridSampler):
             raise ValueError(
                 f'`flow` must be "learned" or a Keras layer or model. Received: flow={flow!r}'
             )
+        if flow == "learned" and self.preserve_aspect_ratio:
+            raise ValueError(
+                "A learned flow has one size for all images. Received: preserve_aspect_ratio=True"
+            )
         for name, weight in (
             ("smooth_weight", smooth_weight),
             ("diffeo_weight", diffeo_weight),

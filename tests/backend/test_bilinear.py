@@ -255,12 +255,15 @@ def test_second_derivative(shared, weighted):
             np.testing.assert_allclose(array(found), array(expected), atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(5, 6), (50, 60)], ids=["dense", "sparse"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_integer_images_leave_a_gradient_to_the_grid(shared):
-    (images, x, y), upstream = case((2, 5, 6, 3), shared)
+def test_integer_images_leave_a_gradient_to_the_grid(shared, size):
+    (images, x, y), upstream = case((2, *size, 3), shared)
     images = np.round(images * 20 + 100).astype("uint8")
-    _, (_, *expected) = loop((images, x, y), upstream)
+    expected_output, (_, *expected) = loop((images, x, y), upstream)
     images = tensor(images)
+    output = bilinear(images, tensor(x), tensor(y))
+    np.testing.assert_allclose(array(output), expected_output, rtol=1e-5)
     found = gradients(lambda x, y: bilinear(images, x, y), [tensor(x), tensor(y)], tensor(upstream))
     for gradient, loop_gradient in zip(found, expected, strict=True):
         np.testing.assert_allclose(array(gradient), loop_gradient, rtol=1e-5, atol=1e-3)

@@ -337,6 +337,11 @@ def test_bad_flow(flow):
         FlowWarpDownsample(0.5, flow=flow)
 
 
+def test_a_learned_flow_preserves_no_aspect_ratio():
+    with pytest.raises(ValueError, match="one size.*Received: preserve_aspect_ratio=True$"):
+        FlowWarpDownsample(size=(8, 8), preserve_aspect_ratio=True)
+
+
 def test_a_flow_layer_needs_two_channels():
     layer = FlowWarpDownsample(0.5, **predicted(channels=3), data_format="channels_last")
     with pytest.raises(ValueError, match="two channels.*Received: flow with output shape"):
