@@ -1,4 +1,4 @@
-"""Published networks and the model that trains an encoder through a margin head."""
+"""Published networks, and the models that train and run them behind samplers and heads."""
 
 from keras_resample.models import convert
 from keras_resample.models.hrnet_v2 import HRNetV2

@@ -9,23 +9,16 @@ IMAGES, LABELS = "step_images", "step_labels"
 class LabelledModel(keras.Model):
     """A `keras.Model` whose `call` gets `{IMAGES: images, LABELS: labels}` in a step.
 
-    A subclass checks labels in `check_labels`: arrays before anything is trained, batches as they
-    come. It weighs classes by `class_weights`, a dict or None: Keras knows classes of samples, not
-    of pixels.
+    A subclass checks labels in `check_labels`: those of arrays before anything is trained.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.class_weights = None
-
     def check_labels(self, images, labels):
-        """Raise unless the labels fit the images and the model.
+        """Raises unless the labels fit the images and the model; here nothing is asked of them.
 
         Args:
-            images: What `fit` takes, of a built model.
-            labels: Array or tensor; that of a traced step has no values.
+            images: what `fit` takes, of a built model.
+            labels: array or tensor.
         """
-        raise NotImplementedError
 
     def compile_from_config(self, config):
         """As `keras.Model.compile_from_config`, with the optimizer's state to load."""
@@ -33,9 +26,8 @@ class LabelledModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, validation_data=None, class_weight=None, **kwargs):
+    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
         """As `keras.Model.fit`, of images and labels."""
-        self._set_class_weights(class_weight)
         if y is None and hasattr(x, "shape"):
             raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
         self._check_arrays(x, y)
@@ -48,11 +40,10 @@ class LabelledModel(keras.Model):
         self._check_arrays(x, y)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+    def train_on_batch(self, x, y=None, *args, **kwargs):
         """As `keras.Model.train_on_batch`, of images and labels."""
-        self._set_class_weights(class_weight)
         self._check_arrays(x, y)
-        return super().train_on_batch(x, y, sample_weight, **kwargs)
+        return super().train_on_batch(x, y, *args, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
         """As `keras.Model.test_on_batch`, of images and labels."""
@@ -69,18 +60,12 @@ class LabelledModel(keras.Model):
         return super().test_step(*state, self._with_labels(data))
 
     def build_for(self, images):
-        """Build for images of this size, in batches of any size."""
+        """Builds for images of this size, in batches of any size."""
         if not self.built:
-            self.build((None, *images.shape[1:]))
-
-    def _set_class_weights(self, weights):
-        weights = None if weights is None else dict(weights)
-        if weights != self.class_weights:
-            self.class_weights = weights
-            self.train_function = None  # the compiled step holds them as constants
+            self.build(keras.tree.map_structure(lambda image: (None, *image.shape[1:]), images))
 
     def _check_arrays(self, images, labels):
-        if labels is not None and hasattr(images, "shape"):
+        if labels is not None and all(hasattr(x, "shape") for x in keras.tree.flatten(images)):
             self.build_for(images)
             self.check_labels(images, labels)
 
@@ -91,6 +76,5 @@ class LabelledModel(keras.Model):
             raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
         # The input shape that is saved with the model is that of the images alone.
         self.build_for(images)
-        self.check_labels(images, labels)
         inputs = {IMAGES: images, LABELS: labels}
         return keras.utils.pack_x_y_sample_weight(inputs, labels, sample_weight)

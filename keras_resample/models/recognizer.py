@@ -5,15 +5,14 @@ import numpy as np
 from keras import ops
 
 from keras_resample.heads.margin_head import MarginHead, check_labels, check_range
+from keras_resample.models.labelled_model import IMAGES, LABELS, LabelledModel
 
-# The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
-IMAGES, LABELS = "recognizer_images", "recognizer_labels"
 # What `call` gives then, for the loss and the metrics of that step.
 EMBEDDINGS, LOGITS, TARGETS = "embeddings", "logits", "targets"
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class Recognizer(keras.Model):
+class Recognizer(LabelledModel):
     """Embeds images and classifies the embeddings, for training a recognition network.
 
     An ordinary `keras.Model`: `fit`, `evaluate` and the `*_on_batch` methods take images and
@@ -147,39 +146,11 @@ class Recognizer(keras.Model):
             layer.trainable = False
         super().compile(optimizer, loss, *args, **kwargs)
 
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        if y is None and hasattr(x, "shape"):
-            raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
-        self._check_array(y)
-        if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
-            self._check_array(validation_data[1])
-        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        self._check_array(y)
-        return super().evaluate(x, y, *args, **kwargs)
-
-    def train_on_batch(self, x, y=None, *args, **kwargs):
-        self._check_array(y)
-        return super().train_on_batch(x, y, *args, **kwargs)
-
-    def test_on_batch(self, x, y=None, *args, **kwargs):
-        self._check_array(y)
-        return super().test_on_batch(x, y, *args, **kwargs)
-
-    def train_step(self, *args):
-        # On JAX a step has the state of the model as its first argument; the data come last.
-        *state, data = args
-        return super().train_step(*state, self._with_labels(data))
-
-    def test_step(self, *args):
-        *state, data = args
-        return super().test_step(*state, self._with_labels(data))
+    def check_labels(self, images, labels):
+        """Raises unless the labels are integers of the head's classes."""
+        labels = ops.convert_to_numpy(labels)
+        check_labels(labels)
+        check_range(labels, self.head.num_classes)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""
@@ -227,23 +198,6 @@ class Recognizer(keras.Model):
         pairs = config.get("auxiliary_losses", ())
         losses = [(restored(loss), weight) for loss, weight in pairs]
         return cls(**{**config, **parts, "auxiliary_losses": losses})
-
-    def _check_array(self, labels):
-        if labels is not None:
-            labels = ops.convert_to_numpy(labels)
-            check_labels(labels)
-            check_range(labels, self.head.num_classes)
-
-    def _with_labels(self, data):
-        """The batch (x, y, sample_weight) with the labels beside the images in x."""
-        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if labels is None:
-            raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
-        if not self.built:
-            # The input shape that is saved with the model is that of the images alone.
-            self.build(keras.tree.map_structure(lambda image: tuple(image.shape), images))
-        inputs = {IMAGES: images, LABELS: labels}
-        return keras.utils.pack_x_y_sample_weight(inputs, labels, sample_weight)
 
 
 def _losses_and_weights(auxiliary_losses):

@@ -6,7 +6,8 @@ from keras import ops
 from keras_resample.layers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.confusion import class_ious, mean_iou_metric
-from keras_resample.models.labelled_model import IMAGES, LABELS, LabelledModel
+from keras_resample.models.class_weighted_model import ClassWeightedModel
+from keras_resample.models.labelled_model import IMAGES, LABELS
 from keras_resample.models.sampled_segmentation import (
     CLASSES,
     GRID,
@@ -36,7 +37,7 @@ RESTORING = ("nearest", "bilinear")
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class Segmenter(LabelledModel):
+class Segmenter(ClassWeightedModel):
     """Samples images, segments the samples, and writes the classes back to every pixel.
 
     An ordinary `keras.Model`: `fit`, `evaluate` and the `*_on_batch` methods take images and label
@@ -149,6 +150,7 @@ class Segmenter(LabelledModel):
             )
         super().__init__(**{"dtype": network.dtype_policy, **kwargs})
         self.sampler = sampler
+        self._channels_first = sampler.data_format == "channels_first"
         self.network = network
         self.edge_weight = check_edge_weight(edge_weight, sampler)
         self.ignore_class = check_ignore_class(ignore_class)
@@ -273,7 +275,7 @@ class Segmenter(LabelledModel):
 
     def compute_output_shape(self, input_shape):
         batch, *axes = input_shape
-        if self._channels_first():
+        if self._channels_first:
             return (batch, self.num_classes, *axes[1:])
         return (batch, *axes[:2], self.num_classes)
 
@@ -298,6 +300,11 @@ class Segmenter(LabelledModel):
         }
         return cls(**{**config, **parts})
 
+    def _with_labels(self, data):
+        batch = super()._with_labels(data)
+        self.check_labels(batch[0][IMAGES], batch[0][LABELS])
+        return batch
+
     def _unknown_class(self):
         """A class id that the network does not have and that is not ignored."""
         return self.num_classes + (self.ignore_class == self.num_classes)
@@ -306,10 +313,7 @@ class Segmenter(LabelledModel):
         """Labels and scores in the shapes by which Keras builds the losses and metrics."""
         if labels is None:
             raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
-        if self._channels_first():
+        if self._channels_first:
             probabilities = ops.transpose(probabilities, (0, 2, 3, 1))
         found = dict.fromkeys((LOGITS, SAMPLED_PROBABILITIES), probabilities)
         return self._pixel_loss.arguments({**found, TARGETS: labels})[:2]
-
-    def _channels_first(self):
-        return self.sampler.data_format == "channels_first"

@@ -18,7 +18,6 @@ from keras_resample.ops.sampling import check_data_format
 
 INTERPOLATIONS = ("nearest", "bilinear")
 NEWTON_STEPS = 8
-UNIT_X, UNIT_Y = np.eye(2, dtype="float32")
 
 
 def restore(values, grid, size, interpolation="nearest", data_format=None):
@@ -153,6 +152,7 @@ def _newton(displacement, start, target, cell):
     """
     rows, cols, _ = ops.shape(displacement)
     last = extent(cols, rows) - 1.0
+    units = ops.eye(2)
 
     def step(_, state):
         closest, best, place = state
@@ -162,7 +162,7 @@ def _newton(displacement, start, target, cell):
         closer = distance < closest
         closest = ops.where(closer, distance, closest)
         best = ops.where(closer[:, None], place, best)
-        along_x, along_y = (along_x + UNIT_X) * cell, (along_y + UNIT_Y) * cell
+        along_x, along_y = (along_x + units[0]) * cell, (along_y + units[1]) * cell
         determinant = _cross(along_x, along_y)
         move = ops.stack([_cross(missing, along_y), _cross(along_x, missing)], axis=-1)
         move = move / ops.where(determinant == 0, 1.0, determinant)[:, None]
