@@ -7,6 +7,7 @@ from keras_resample.backend.compiling import compiled_once
 
 TILE = 4  # pixels
 CELL = 2  # pixels; divides TILE
+NEAR, WIDE = 3, 5  # sides of the neighbourhoods in the grid that are searched
 FILL_LEVELS = 5
 LEVELS = 6  # of a tree below its roots
 CURVE_BITS = 15
@@ -112,13 +113,13 @@ class _Search:
             level = ops.where(finer < 0, coarser, finer)
         return ops.reshape(level, (self.tiles,))
 
-    def window(self, index):
-        """Indices and coordinates (9, n) of the points around `index` (n,), each point once."""
-        low_row = ops.clip(index // self.cols - 1, 0, ops.maximum(self.rows - 3, 0))
-        low_col = ops.clip(index % self.cols - 1, 0, ops.maximum(self.cols - 3, 0))
-        steps = ops.convert_to_tensor(np.arange(9, dtype="int32"))
-        steps = ops.reshape(steps, (9,) + (1,) * len(index.shape))
-        row, col = low_row[None] + steps // 3, low_col[None] + steps % 3
+    def window(self, index, side):
+        """Indices and coordinates (side * side, ...) of the points around `index`, each once."""
+        low_row = ops.clip(index // self.cols - side // 2, 0, ops.maximum(self.rows - side, 0))
+        low_col = ops.clip(index % self.cols - side // 2, 0, ops.maximum(self.cols - side, 0))
+        steps = ops.convert_to_tensor(np.arange(side * side, dtype="int32"))
+        steps = ops.reshape(steps, (side * side,) + (1,) * len(index.shape))
+        row, col = low_row[None] + steps // side, low_col[None] + steps % side
         exists = ops.logical_and(row < self.rows, col < self.cols)
         index = ops.where(exists, row * self.cols + col, 0)
         point = ops.take(self.points, index, axis=0)
@@ -128,24 +129,25 @@ class _Search:
 
     def step(self, guess, center):
         """The point nearest to the tile's centre among those around `guess`."""
-        index, x, y = self.window(guess)
+        index, x, y = self.window(guess, NEAR)
         distance = ops.square(x - center[0]) + ops.square(y - center[1])
-        return _nearest_of([distance[k] for k in range(9)], [index[k] for k in range(9)])[1]
+        return _nearest_of(ops.unstack(distance), ops.unstack(index))[1]
 
     def search_tiles(self, guess, center):
         """Nearest points (TILE * TILE * tiles,) among those around `guess`; doubtful tiles."""
-        index, x, y = self.window(guess)
+        index, x, y = self.window(guess, NEAR)
         offsets = ops.convert_to_tensor(OFFSETS[None, :, None])
         dx = ops.square((x - center[0])[:, None] - offsets)
         dy = ops.square((y - center[1])[:, None] - offsets)
-        distances = [dy[k][:, None] + dx[k][None] for k in range(9)]
-        smallest, best = _nearest_of(distances, [index[k] for k in range(9)])
+        planes = zip(ops.unstack(dy), ops.unstack(dx), strict=True)
+        distances = [y[:, None] + x[None] for y, x in planes]
+        smallest, best = _nearest_of(distances, ops.unstack(index))
         reach = ops.sqrt(ops.max(smallest, axis=(0, 1))) + (TILE - 1) / 2
         doubtful = ops.logical_not(self.complete(x, y, *center, reach))
         return ops.reshape(best, (TILE * TILE * self.tiles,)), doubtful
 
     def complete(self, x, y, center_x, center_y, reach):
-        """Whether (x, y) (9, ...) are all points in the square of half side `reach`, grown to
+        """Whether (x, y) (k, ...) are all points in the square of half side `reach`, grown to
         whole cells."""
         reach = reach + SLACK
 
@@ -199,9 +201,9 @@ class _Search:
 
     def search_pixels(self, best, x, y):
         """The nearest point among those around each pixel's best; doubtful tiles."""
-        index, point_x, point_y = self.window(best)
+        index, point_x, point_y = self.window(best, WIDE)
         distance = ops.square(point_x - x) + ops.square(point_y - y)
-        smallest, best = _nearest_of([distance[k] for k in range(9)], [index[k] for k in range(9)])
+        smallest, best = _nearest_of(ops.unstack(distance), ops.unstack(index))
         sure = self.complete(point_x, point_y, x, y, ops.sqrt(smallest))
         return best, ops.logical_not(ops.all(sure, axis=0))
 
