@@ -211,7 +211,10 @@ def cost_curve(records):
                 gflops = own[0]["network_gflops"] + own[0]["sampler_gflops"]
                 costs.setdefault(label, []).append(gflops)
                 ious.setdefault(label, []).append(mean(own, "mean_iou"))
-    return kr.visualization.plot_cost_curve(costs, ious, full_resolution=full)
+    figure = kr.visualization.plot_cost_curve(costs, ious, full_resolution=full)
+    figure.set_size_inches(7.6, 3.8)
+    figure.axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    return figure
 
 
 def panels(records, size, data, pictures):
@@ -232,7 +235,12 @@ def panels(records, size, data, pictures):
 
 def lines_of(name):
     """The name of a training on several short lines."""
-    return title(name).replace(" antialiased", "\nantialiased").replace(", ", "\n")
+    return (
+        title(name)
+        .replace(" antialiased", "\nantialiased")
+        .replace(", ", "\n")
+        .replace(" (", "\n(")
+    )
 
 
 def shown_steps(steps, data):
