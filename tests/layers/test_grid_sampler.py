@@ -253,14 +253,6 @@ def test_what_cannot_preserve_the_aspect_ratio(layer_class):
         layer_class(size=(4, 5), preserve_aspect_ratio="yes")
 
 
-def test_a_learned_flow_has_one_aspect_ratio():
-    layer = FlowWarpDownsample(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
-    with pytest.raises(ValueError, match="no known aspect ratio.*preserve_aspect_ratio=True"):
-        layer(keras.Input((None, None, 3)))
-    layer = FlowWarpDownsample(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
-    assert tuple(layer(IMAGES).shape) == (2, 4, 5, 3)
-
-
 def test_an_antialiased_resize_needs_a_known_aspect_ratio():
     options = {"size": (4, 9), "preserve_aspect_ratio": True, "antialias": True}
     layer = UniformDownsample(**options, data_format="channels_last")
