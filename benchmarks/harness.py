@@ -7,13 +7,20 @@ the baseline of the same round"; the spread is the quartiles of that ratio. Call
 before importing keras.
 """
 
+import argparse
+import json
 import os
 import platform
 import shlex
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+BACKENDS = ("torch", "tensorflow", "jax")
 
 # For a process to measure in: glibc keeps what is freed, or a variant pays in page faults for what
 # another one returned to the system. Other allocators ignore it.
@@ -31,6 +38,49 @@ class Row:
     ratio: float
     low: float
     high: float
+
+
+def parser(description, rounds):
+    """The arguments that every benchmark of the backends has."""
+    result = argparse.ArgumentParser(description=description.splitlines()[0])
+    result.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
+    result.add_argument(
+        "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
+    )
+    result.add_argument(
+        "--rounds", type=int, default=rounds, help="timings per variant (default: %(default)s)"
+    )
+    result.add_argument("--output", help="Markdown file to write (default: standard output)")
+    result.add_argument("--json", help=argparse.SUPPRESS)  # where a part of the results goes
+    return result
+
+
+def backends(options):
+    """The backends to measure, those of `parser`."""
+    return (options.backend,) if options.backend else BACKENDS
+
+
+def in_a_process(script, *arguments, environment=None):
+    """What `script` writes to its `--json` in a process with these further arguments.
+
+    Args:
+        environment: variables of the process, by default `STEADY_MEMORY`.
+    """
+    environment = os.environ | (STEADY_MEMORY if environment is None else environment)
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder, "part.json")
+        command = [sys.executable, script, *sys.argv[1:], *arguments, "--json", str(part)]
+        subprocess.run(command, check=True, env=environment)
+        return json.loads(part.read_text())
+
+
+def write(page, output):
+    """Writes a page to the file `output`, or to standard output."""
+    if output:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        Path(output).write_text(page)
+    else:
+        print(page)
 
 
 def use_threads(count):

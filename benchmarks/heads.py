@@ -10,9 +10,7 @@ measure there, in wall time.
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import harness  # noqa: E402
 
-BACKENDS = ("torch", "tensorflow", "jax")
 MODES = {"torch": ("eager",), "tensorflow": ("graph", "jit"), "jax": ("jit",)}
 DIM = 512
 RATE = 0.1
@@ -177,18 +174,8 @@ def run_one(options):
     return {"backend": options.backend, "machine": harness.machine(), "modes": rows}
 
 
-def in_a_process(*arguments):
-    """`run_one` in a fresh process with this command line and these arguments."""
-    with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder, "part.json")
-        command = [sys.executable, __file__, *sys.argv[1:], *arguments, "--json", str(part)]
-        # Huge pages: or the page faults of a fresh gradient of 200 MB cost as much as a product.
-        environment = dict(os.environ)
-        if "--memory-of" not in arguments:
-            environment |= harness.STEADY_MEMORY
-            environment |= {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-        subprocess.run(command, check=True, env=environment)
-        return json.loads(part.read_text())
+# Or the page faults of a fresh gradient of 200 MB cost as much as a product.
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 def report(options, results, memories):
@@ -210,7 +197,7 @@ def report(options, results, memories):
         cells = []
         for backend, mode in columns:
             bars = BARS.get((case, variant)) if mode != "graph" else None
-            bar = f" ({bars[BACKENDS.index(backend)]})" if bars else ""
+            bar = f" ({bars[harness.BACKENDS.index(backend)]})" if bars else ""
             cells.append(f"{found[case, variant, backend, mode]:.2f}{bar}")
         lines.append(f"| {case} | {variant} | " + " | ".join(cells) + " |")
     if memories:
@@ -228,38 +215,31 @@ def report(options, results, memories):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
+    parser = harness.parser(__doc__, rounds=9)
     parser.add_argument("--classes", type=int, default=100_000, help="(default: 100000)")
     parser.add_argument("--batch", type=int, default=128, help="(default: 128)")
     parser.add_argument(
         "--memory-classes", type=int, default=1_000_000, help="0 is not at all (default: 1000000)"
     )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
-    )
-    parser.add_argument("--rounds", type=int, default=9, help="timings per variant (default: 9)")
-    parser.add_argument("--output", help="Markdown file to write (default: standard output)")
-    parser.add_argument("--json", help=argparse.SUPPRESS)  # how the parts come back
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.json:
         Path(options.json).write_text(json.dumps(run_one(options)))
         return
-    backends = [options.backend] if options.backend else BACKENDS
-    results = [in_a_process("--backend", backend) for backend in backends]
+    backends = harness.backends(options)
+    steady = harness.STEADY_MEMORY | HUGE_PAGES
+    results = [
+        harness.in_a_process(__file__, "--backend", backend, environment=steady)
+        for backend in backends
+    ]
     memories = {}
     if options.memory_classes:
         for backend in set(backends) & set(MEASURED_MEMORY):
             for name in MEMORY:
-                part = in_a_process("--backend", backend, "--memory-of", name)
+                arguments = (__file__, "--backend", backend, "--memory-of", name)
+                part = harness.in_a_process(*arguments, environment={})
                 memories[backend, name] = part["bytes"]
-    page = report(options, results, memories)
-    if options.output:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.output).write_text(page)
-    else:
-        print(page)
+    harness.write(report(options, results, memories), options.output)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,9 @@
 Without `--backend` each of the three runs in a process of its own.
 """
 
-import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import harness  # noqa: E402
 
-BACKENDS = ("torch", "tensorflow", "jax")
 MODES = {"torch": ("eager",), "tensorflow": ("graph", "jit"), "jax": ("jit",)}
 BAR = 10
 
@@ -144,35 +140,17 @@ def report(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="timings per variant (default: 7)")
+    parser = harness.parser(__doc__, rounds=7)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
     parser.add_argument("--grids", default="", help="only grids whose name contains this")
-    parser.add_argument("--output", help="Markdown file to write (default: standard output)")
-    parser.add_argument("--json", help=argparse.SUPPRESS)  # how the parts come back
     options = parser.parse_args()
     if options.json:
         chosen = (options.threads, options.rounds, options.cases, options.grids)
         Path(options.json).write_text(json.dumps(run_one(options.backend, *chosen)))
         return
-    results = []
-    with tempfile.TemporaryDirectory() as folder:
-        for backend in [options.backend] if options.backend else BACKENDS:
-            part = Path(folder, f"{backend}.json")
-            arguments = [*sys.argv[1:], "--backend", backend, "--json", str(part)]
-            environment = os.environ | harness.STEADY_MEMORY
-            subprocess.run([sys.executable, __file__, *arguments], check=True, env=environment)
-            results.append(json.loads(part.read_text()))
-    page = report(results)
-    if options.output:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.output).write_text(page)
-    else:
-        print(page)
+    parts = (("--backend", backend) for backend in harness.backends(options))
+    results = [harness.in_a_process(__file__, *part) for part in parts]
+    harness.write(report(results), options.output)
 
 
 if __name__ == "__main__":

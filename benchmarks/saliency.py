@@ -10,9 +10,7 @@ measured as well, by the peak of the process's resident memory (Linux only).
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import harness  # noqa: E402
 
-BACKENDS = ("torch", "tensorflow", "jax")
 MODES = {"torch": "eager", "tensorflow": "graph", "jax": "jit"}
 SIGMA, RADIUS = 5.5207, 30
 
@@ -237,49 +234,31 @@ def report(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
-    )
-    parser.add_argument("--rounds", type=int, default=15, help="timings per variant (default: 15)")
+    parser = harness.parser(__doc__, rounds=15)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    parser.add_argument("--output", help="Markdown file to write (default: standard output)")
-    parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)  # how the parts come back
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # instead of the speed
     options = parser.parse_args()
-    if options.part:
-        kind, path = options.part
+    if options.json:
         os.environ["KERAS_BACKEND"] = options.backend
-        if kind != "speed":
+        if options.memory_of:
             harness.use_threads(1)
-            found = memory_of(options.backend, kind)
+            found = memory_of(options.backend, options.memory_of)
         else:
             found = run_one(options.backend, options.threads, options.rounds, options.cases)
-        Path(path).write_text(json.dumps(found))
+        Path(options.json).write_text(json.dumps(found))
         return
     results = []
-    with tempfile.TemporaryDirectory() as folder:
-
-        def part(kind, backend, environment):
-            path = Path(folder, "part.json")
-            arguments = [*sys.argv[1:], "--backend", backend, "--part", kind, str(path)]
-            environment = os.environ | environment
-            subprocess.run([sys.executable, __file__, *arguments], check=True, env=environment)
-            return json.loads(path.read_text())
-
-        for backend in [options.backend] if options.backend else BACKENDS:
-            result = part("speed", backend, harness.STEADY_MEMORY)
-            result["memory"] = {}
-            if backend == "jax" or Path("/proc/self/clear_refs").exists():
-                for name in NAMES:
-                    result["memory"][name] = part(name, backend, EXACT_MEMORY)
-            results.append(result)
-    page = report(results)
-    if options.output:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.output).write_text(page)
-    else:
-        print(page)
+    for backend in harness.backends(options):
+        part = (__file__, "--backend", backend)
+        result = harness.in_a_process(*part)
+        result["memory"] = {}
+        if backend == "jax" or Path("/proc/self/clear_refs").exists():
+            for name in NAMES:
+                arguments = (*part, "--memory-of", name)
+                found = harness.in_a_process(*arguments, environment=EXACT_MEMORY)
+                result["memory"][name] = found
+        results.append(result)
+    harness.write(report(results), options.output)
 
 
 if __name__ == "__main__":

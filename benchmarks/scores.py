@@ -194,12 +194,7 @@ def main():
         chosen = calls(case, options.scale)
         rows[case] = harness.measure(case, chosen, CASES[case][2], options.rounds, warm_up=1)
         print(harness.table(rows[case]), file=sys.stderr)
-    page = report(rows, memory, harness.machine())
-    if options.output:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.output).write_text(page)
-    else:
-        print(page)
+    harness.write(report(rows, memory, harness.machine()), options.output)
 
 
 if __name__ == "__main__":
