@@ -59,8 +59,8 @@ class FlowWarpDownsample(GridSampler):
 
     Raises:
         ValueError: for the errors of `GridSampler`, a negative weight, `shrink_weight` not below
-            `diffeo_weight`, or a `flow` that is neither `"learned"` nor a layer with two output
-            channels.
+            `diffeo_weight`, a `flow` that is neither `"learned"` nor a layer with two output
+            channels, or a learned one with `preserve_aspect_ratio`.
 
     Example:
 
