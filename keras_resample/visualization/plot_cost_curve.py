@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_resample.visualization.canvas import COLORS, LINE_STYLES, new_axes
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
 def plot_cost_curve(
@@ -78,7 +78,7 @@ def plot_cost_curve(
 
 def _tick_costs(ax, costs):
     """Ticks at the costs themselves where there are few of them, far enough from each other."""
-    if 1 < len(costs) <= 8 and (costs[1:] / costs[:-1]).min() > (costs[-1] / costs[0]) ** 0.08:
+    if 1 < len(costs) <= 8 and (costs[1:] / costs[:-1]).min() > (costs[-1] / costs[0]) ** 0.12:
         ax.set_xticks(costs, labels=[f"{cost:.3g}" for cost in costs])
         ax.set_xticks([], minor=True)
 
