@@ -85,7 +85,8 @@ def table(results, names, seeds):
             for name in names:
                 found = [results.get(f"{head}, {name}, {seed}") for seed in seeds]
                 values = [pair[position] for pair in found if pair is not None]
-                cells.append(f"{np.mean(values):.2f} +- {np.std(values):.2f}" if values else "")
+                spread = f" +- {np.std(values):.2f}" if len(values) > 1 else ""
+                cells.append(f"{np.mean(values):.2f}{spread}" if values else "")
             if any(cells):
                 rows.append(f"| {head} | " + " | ".join(cells) + " |")
         rows.append("")
