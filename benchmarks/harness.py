@@ -1,10 +1,11 @@
 """A small harness for timing variants of one computation against a named baseline.
 
 The variants run one after the other in every round, in one process, so that a slow moment of a
-shared machine hits all of them; each is called once untimed before, so that none pays for what the
-one before it left in caches and allocator. A ratio is the median over the rounds of "this variant /
-the baseline of the same round"; the spread is the quartiles of that ratio. Call `use_threads`
-before importing keras.
+shared machine hits all of them. Each is called twice in its turn and timed the second time: none
+pays for what the one before it left in caches and allocator, and no quick one is timed in a longer
+row of its own calls than a slow one. A ratio is the median over the rounds of "this variant / the
+baseline of the same round"; the spread is the quartiles of that ratio. Call `use_threads` before
+importing keras.
 """
 
 import argparse
@@ -195,7 +196,7 @@ def without_gradient(function):
     return torch.inference_mode()(function)
 
 
-def measure(case, variants, baseline, rounds=25, warm_up=4, min_ms=10.0):
+def measure(case, variants, baseline, rounds=25, warm_up=4):
     """Times the calls in `variants`, a dict name -> function without arguments.
 
     Args:
@@ -204,30 +205,22 @@ def measure(case, variants, baseline, rounds=25, warm_up=4, min_ms=10.0):
         baseline: the name of the variant the ratios refer to.
         rounds: how often every variant is timed.
         warm_up: calls of each variant before (tracing, compilation, caches).
-        min_ms: a variant is repeated within a round until it takes about that long.
 
     Returns:
         One `Row` per variant. Ratios are of CPU time, and of wall time on a GPU.
     """
     use_wall = on_gpu()
-    repeats, walls, cpus = {}, {}, {}
-    for name, call in variants.items():
+    walls, cpus = ({name: [] for name in variants} for _ in range(2))
+    for call in variants.values():
         for _ in range(warm_up):
             synchronize(call())
-        start = time.perf_counter()
-        synchronize(call())
-        seconds = time.perf_counter() - start
-        repeats[name] = max(1, round(min_ms / 1000 / max(seconds, 1e-6)))
-        walls[name], cpus[name] = [], []
     for _ in range(rounds):
         for name, call in variants.items():
             synchronize(call())
             wall, cpu = time.perf_counter(), time.process_time()
-            for _ in range(repeats[name]):
-                outputs = call()
-            synchronize(outputs)
-            cpus[name].append((time.process_time() - cpu) / repeats[name])
-            walls[name].append((time.perf_counter() - wall) / repeats[name])
+            synchronize(call())
+            cpus[name].append(time.process_time() - cpu)
+            walls[name].append(time.perf_counter() - wall)
     times = walls if use_wall else cpus
     rows = []
     for name in variants:

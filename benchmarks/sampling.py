@@ -57,8 +57,9 @@ sampler in front of a network pays, "both" is inside of one. Grids are random ar
   about the sampler.
 * tensorflow: "graph" is `tf.function`, what Keras runs on a CPU; "jit" compiles all of it, resize
   too, except the antialiased resize, which XLA cannot compile.
-* glibc is told to keep freed memory, and each variant is called once untimed in each round: page
-  faults and caches of one variant are not charged to the next.
+* glibc is told to keep freed memory, and in each round every variant is called twice in its turn
+  and timed the second time: what one leaves in caches and allocator is not charged to the next, and
+  a quick one is not timed in a longer row of its own calls than a slow one.
 * `FlowWarpDownsample` in training includes its penalties on the flow and their gradient, which cost
   the same at any batch size; `ops.sample` is the sampling alone.
 * "four takes" is the kernel in plain `keras.ops`, given its coordinates: the definition that the
@@ -177,7 +178,7 @@ def run_one(backend, threads, rounds, end_to_end, cases):
         for size in (56, 84, 96):
             calls = end_to_end_calls(size, MODES[backend][0])
             rows = harness.measure(
-                f"IResNet18, 112->{size}, batch 16", calls, "UniformDownsample", 7, warm_up=2
+                f"IResNet18, 112->{size}, batch 16", calls, "UniformDownsample", 9, warm_up=2
             )
             result["end_to_end"] += [asdict(r) for r in rows]
     result["machine"] = harness.machine()
@@ -224,7 +225,7 @@ def report(results):
 
 
 def main():
-    parser = harness.parser(__doc__, rounds=15)
+    parser = harness.parser(__doc__, rounds=61)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
     parser.add_argument("--end-to-end", action="store_true", help="an IResNet18 behind it as well")
     options = parser.parse_args()

@@ -20,19 +20,16 @@ def fusion():
 
 
 def fused(function, tensor):
-    """`function(tensor)`, a scalar, and its gradient, each in one piece."""
+    """`function(tensor)`, a scalar, in one piece with its gradient."""
 
     @tf.custom_gradient
     def value(tensor):
-        def gradient(upstream):
-            with fusion(), tf.GradientTape() as tape:
+        with fusion():
+            with tf.GradientTape() as tape:
                 tape.watch(tensor)
                 result = function(tensor)
-            with fusion():
-                return upstream * tape.gradient(result, tensor)
-
-        with fusion():
-            return function(tensor), gradient
+            slope = tape.gradient(result, tensor)
+        return result, lambda upstream: upstream * slope
 
     return value(tensor)
 
@@ -60,6 +57,8 @@ def places(images, x, y):
 
 def take(images, indices):
     """Reads pixels of (b, n, c) images at `indices` (b or 1, p, k) -> (b, p, k, c)."""
+    if images.shape[0] == 1:  # faster than along the second axis
+        return tf.gather(images[0], indices[0])[None]
     if indices.shape[0] == 1:
         return tf.gather(images, indices[0], axis=1)
     return tf.gather(images, indices, axis=1, batch_dims=1)
@@ -99,8 +98,8 @@ def backward_to_grid(images, x, y, weights, upstream):
         table, upstream = rows(table, batch), rows(upstream, batch)
 
     def dot(step):
-        total = tf.reduce_sum(take(table, first + step) * upstream[:, :, None], axis=-1)
-        return tf.reduce_sum(total, axis=0, keepdims=True) if shared else total
+        products = take(table, first + step) * upstream[:, :, None]
+        return tf.reduce_sum(products, [0, 3])[None] if shared else tf.reduce_sum(products, 3)
 
     with contextlib.nullcontext() if shared else fusion():
         a, b, c, d = (dot(step) for step in steps)

@@ -17,23 +17,22 @@ SHARING = 8  # images that share the indices and weights of one grid, which stay
 
 
 def corners(positions, height, width):
-    """The flat index of the four taps of each sample, and the sample's place between them."""
-
-    def split(coordinate, size):
-        coordinate = coordinate.clamp(0, size - 1)
-        low = torch.floor(coordinate.detach()).to(torch.int32).clamp(0, max(size - 2, 0))
-        return low, coordinate - low
-
-    left, fx = split(positions[..., 0], width)
-    top, fy = split(positions[..., 1], height)
-    right, below = min(width - 1, 1), width * min(height - 1, 1)
-    first = top * width + left
-    return torch.stack([first, first + right, first + below, first + below + right], -1), fx, fy
-
-
-def tap_weights(fx, fy):
-    gx, gy = 1 - fx, 1 - fy
-    return torch.stack([gy * gx, gy * fx, fy * gx, fy * fx], -1)
+    """The flat indices (b, p, k, 4) of the taps of samples (b, p, k, 2), and their weights."""
+    if height == width:
+        first, last, cells = 0, width - 1, (0, width - 2)
+    else:
+        last = positions.new_tensor([width - 1, height - 1])
+        first = torch.zeros_like(last)
+        cells = (first.int(), last.int() - 1)
+    positions = positions.clamp(first, last)
+    low = positions.detach().to(torch.int32).clamp(*cells)
+    fx, fy = (positions - low).unbind(-1)
+    left, top = low.unbind(-1)
+    index = torch.add(left, top, alpha=width)
+    indices = torch.stack([index, index + 1, index + width, index + (width + 1)], -1)
+    both = fx * fy
+    below = fy - both
+    return indices, torch.stack([1 - fx - below, fx - both, below, both], -1)
 
 
 def bag_starts(indices):
@@ -50,22 +49,26 @@ def bag(table, indices, weights, starts=None):
 
 
 def take_bilinear(images, positions, training):
-    """Single samples by `grid_sample`, which normalizes coordinates to [-1, 1]."""
-    batch, height, width, _ = images.shape
+    """Samples (b, p, k, c) by `grid_sample`, which normalizes coordinates to [-1, 1].
+
+    It is given one long row of places: it is fast along rows.
+    """
+    batch, height, width, channels = images.shape
+    _, samples, count, _ = positions.shape
     if width == height:
         scale = 2 / (width - 1)
     else:
         scale = positions.new_tensor([2 / (width - 1), 2 / (height - 1)])
-    places = positions * scale - 1
+    places = (positions * scale).sub_(1)
     if training:
         places = places.clamp(-1, 1)
         with torch.no_grad():  # the last pixel belongs to the last cell, in its derivative
             places.clamp_(max=1 - 2 * torch.finfo(images.dtype).eps)
     else:
         places.clamp_(-1, 1)
-    places = places.expand(batch, -1, -1, -1)
-    samples = grid_sample(images.permute(0, 3, 1, 2), places, align_corners=True)
-    return samples.permute(0, 2, 3, 1)
+    places = places.expand(batch, -1, -1, -1).reshape(batch, 1, samples * count, 2)
+    taken = grid_sample(images.permute(0, 3, 1, 2), places, align_corners=True)
+    return taken.permute(0, 2, 3, 1).reshape(batch, samples, count, channels)
 
 
 def bilinear_of_few(images, positions, weights):
@@ -103,8 +106,7 @@ def bilinear(images, positions, weights=None):
             taken = taken * weights[..., None]
         return taken[:, :, 0] if count == 1 else taken.sum(2)
 
-    indices, fx, fy = corners(positions, height, width)
-    taps = tap_weights(fx, fy)
+    indices, taps = corners(positions, height, width)
     taps = taps if weights is None else taps * weights[..., None]
     if channels < FEW_CHANNELS and (training or count > 1):
         table = images.permute(1, 2, 0, 3).reshape(height * width, batch * channels)
@@ -121,9 +123,8 @@ def bilinear(images, positions, weights=None):
     if together == batch:
         result = bag(images.reshape(-1, channels), indices, taps, starts)
         return result.reshape(batch, samples, channels)
-    result = torch.empty((batch, samples, channels), dtype=dtype, device=images.device)
-    for part, target in zip(images.split(together), result.split(together), strict=True):
+    parts = []
+    for part in images.split(together):
         n = len(part) * samples
-        sums = bag(part.reshape(-1, channels), indices[:n], taps[:n], starts[:n])
-        target.copy_(sums.reshape(target.shape))
-    return result
+        parts.append(bag(part.reshape(-1, channels), indices[:n], taps[:n], starts[:n]))
+    return torch.cat(parts).reshape(batch, samples, channels)

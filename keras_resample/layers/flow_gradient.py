@@ -36,6 +36,12 @@ def sobolev_matrix(count, length=SOBOLEV_LENGTH):
     return np.linalg.inv(np.eye(count) + length**2 * laplacian).astype("float32")
 
 
+@functools.cache
+def pairs_matrix(count):
+    """`sobolev_matrix` for a row of `count` pairs (x, y) that lie one after the other."""
+    return np.kron(sobolev_matrix(count), np.eye(2, dtype="float32"))
+
+
 def with_conditioned_gradient(weights):
     """`weights` unchanged, and a zero to add to the loss; conditions gradients on the way back.
 
@@ -51,7 +57,7 @@ def with_conditioned_gradient(weights):
     """
     rows, cols, _ = weights.shape
     smooth_y = ops.convert_to_tensor(sobolev_matrix(rows))
-    smooth_x = ops.convert_to_tensor(sobolev_matrix(cols))
+    smooth_x = ops.convert_to_tensor(pairs_matrix(cols))
     response = RESPONSE_PER_CELL * rows * cols / FLOW_UNIT**2
 
     @ops.custom_gradient
@@ -61,7 +67,7 @@ def with_conditioned_gradient(weights):
             with backend.fusion():
                 loss_scale = upstream[-1]
                 field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
-                field = response * ops.matmul(smooth_x, ops.reshape(field, (rows, cols, 2)))
+                field = ops.reshape(ops.matmul(field, smooth_x), (rows, cols, 2)) * response
                 longest = ops.sqrt(ops.max(ops.sum(field * field, axis=-1)))
                 bound = GRADIENT_BOUND * loss_scale
                 field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)

@@ -9,6 +9,7 @@ from keras_resample.layers.flow_gradient import FLOW_UNIT, with_conditioned_grad
 from keras_resample.layers.grid_sampler import GridSampler
 from keras_resample.ops.grids import extent, resize_field, uniform_grid_like
 from keras_resample.ops.jacobian import check_reduction, flow_penalty, jacobian_determinant
+from keras_resample.ops.sampling import image_extent
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -176,8 +177,7 @@ class FlowWarpDownsample(GridSampler):
         self._flow.assign(values.astype("float32") / ops.convert_to_numpy(self._unit()))
 
     def grid(self, images):
-        displacement = self._relative(self._field(images))
-        return uniform_grid_like(displacement) + displacement
+        return self._grid_of(self._field(images))
 
     def jacobian(self, images=None):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
@@ -202,11 +202,8 @@ class FlowWarpDownsample(GridSampler):
             if self.flow_layer is None:
                 field, loss_probe = with_conditioned_gradient(field)
             self.add_loss(backend.fused(self._penalty, field) + loss_probe)
-        displacement = self._relative(field)
-        outputs = self._sample_displaced(images, displacement)
-        if return_grid:
-            return outputs, uniform_grid_like(displacement) + displacement
-        return outputs
+        outputs = self._sample_displaced(images, self._in_pixels(field, images))
+        return (outputs, self._grid_of(field)) if return_grid else outputs
 
     def get_config(self):
         flow = "learned"
@@ -242,11 +239,19 @@ class FlowWarpDownsample(GridSampler):
         """Displacement of a field in cells of the output, `(batch or 1, h', w', 2)`."""
         return field if self.flow_layer is not None else field[None] * FLOW_UNIT
 
-    def _relative(self, field):
-        """Displacement of a field in relative coordinates, `(batch or 1, h', w', 2)`."""
+    def _in_pixels(self, field, images):
+        """Displacement of a field in input pixels, `(batch or 1, h', w', 2)`."""
+        rows, cols, _ = ops.shape(field)[-3:]
+        pixels_per_cell = image_extent(images, self.data_format) / extent(cols, rows)
+        if self.flow_layer is not None:
+            return field * pixels_per_cell
+        return field[None] * (FLOW_UNIT * pixels_per_cell)
+
+    def _grid_of(self, field):
+        """The grid of a field, `(batch or 1, h', w', 2)`."""
         displacement = self._in_cells(field)
         _, rows, cols, _ = ops.shape(displacement)
-        return displacement / extent(cols, rows)
+        return uniform_grid_like(displacement) + displacement / extent(cols, rows)
 
     def _predicted_displacement(self, images):
         """In cells of the output."""

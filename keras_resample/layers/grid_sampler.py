@@ -8,7 +8,13 @@ from keras import ops
 
 from keras_resample.ops.grids import check_size, uniform_grid_of
 from keras_resample.ops.restoring import restore
-from keras_resample.ops.sampling import check_data_format, check_sampling, sample, sample_displaced
+from keras_resample.ops.sampling import (
+    check_data_format,
+    check_images,
+    check_sampling,
+    sample,
+    sample_displaced,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -194,10 +200,11 @@ class GridSampler(keras.layers.Layer):
             "preserve_aspect_ratio": self.preserve_aspect_ratio,
         }
 
-    def _sample_displaced(self, images, displacement):
-        """`sample` at the uniform grid plus a relative displacement, without their addition."""
+    def _sample_displaced(self, images, flow):
+        """`sample` at the uniform grid plus a flow in input pixels, without their addition."""
+        check_images(images, flow, self.data_format)
         arguments = self._sampling_arguments(self.interpolation)
-        outputs = sample_displaced(images, displacement, **arguments)
+        outputs = sample_displaced(images, flow, **arguments)
         return self._cast_samples(outputs, self.interpolation)
 
     def _cast_samples(self, outputs, interpolation):

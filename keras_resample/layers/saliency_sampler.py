@@ -9,6 +9,7 @@ from keras_resample.layers.warm_up_blur import SMALLEST, pooled_and_back
 from keras_resample.ops.grids import check_size, resize_field, uniform_grid_like
 from keras_resample.ops.jacobian import jacobian_determinant
 from keras_resample.ops.saliency import check_radius, check_sigma, saliency_displacement
+from keras_resample.ops.sampling import image_extent
 
 # Standard deviation of the window over the side of the map: the released saliency sampler has a
 # full width at half maximum of 13 in a map of 31.
@@ -200,7 +201,8 @@ class SaliencySampler(GridSampler):
     def call(self, images, return_grid=False, training=None):
         saliency = self.saliency_map(images, training)
         displacement = self._displacement(saliency, images)
-        outputs = self._sample_displaced(images, displacement)
+        flow = displacement * image_extent(images, self.data_format)
+        outputs = self._sample_displaced(images, flow)
         if training:
             outputs = self.warm_up_blur(outputs)
         if return_grid:

@@ -80,30 +80,34 @@ def sample(
     images = ops.convert_to_tensor(images)
     grid = check_pairs(grid, "grid", ranks=(4,))
     with fusion_of(grid):
-        displacement = grid - uniform_grid_like(grid)
+        check_images(images, grid, data_format)
+        flow = (grid - uniform_grid_like(grid)) * image_extent(images, data_format)
         return sample_displaced(
-            images, displacement, interpolation, fill_mode, fill_value, antialias, data_format
+            images, flow, interpolation, fill_mode, fill_value, antialias, data_format
         )
 
 
-def sample_displaced(
-    images, displacement, interpolation, fill_mode, fill_value, antialias, data_format
-):
-    """`sample` at the uniform grid plus a displacement, relative, float32 (batch or 1, h', w', 2).
+def sample_displaced(images, flow, interpolation, fill_mode, fill_value, antialias, data_format):
+    """`sample` at the uniform grid plus a flow in input pixels, float32 (batch or 1, h', w', 2).
 
     Where it is zero the positions are exactly those of a resize, at any image size.
     """
-    _check_images(images, displacement, data_format)
-    if displacement.shape[0] is None:  # it may be 1, which a kernel has to know
-        batch = ops.shape(images)[0]
-        displacement = ops.broadcast_to(displacement, (batch, *ops.shape(displacement)[1:]))
+    if flow.shape[0] is None:  # it may be 1, which a kernel has to know
+        flow = ops.broadcast_to(flow, (ops.shape(images)[0], *ops.shape(flow)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
     read = _read_nearest if interpolation == "nearest" else _read_bilinear
-    result = read(images, displacement, fill_mode, fill_value, antialias)
+    result = read(images, flow, fill_mode, fill_value, antialias)
     if data_format == "channels_first":
         result = ops.transpose(result, (0, 3, 1, 2))
     return result
+
+
+def image_extent(images, data_format):
+    """Width and height of the images, as `extent` gives them."""
+    shape = ops.shape(images)
+    height, width = shape[1:3] if data_format == "channels_last" else shape[2:]
+    return extent(width, height)
 
 
 def fusion_of(grid):
@@ -114,13 +118,13 @@ def fusion_of(grid):
     return contextlib.nullcontext() if grid.shape[0] == 1 else backend.fusion()
 
 
-def _read_bilinear(images, displacement, fill_mode, fill_value, antialias):
+def _read_bilinear(images, flow, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
-    _, rows, cols, _ = ops.shape(displacement)
+    _, rows, cols, _ = ops.shape(flow)
     fine_y, fine_x = (_ratio(height, rows), _ratio(width, cols)) if antialias else (1, 1)
     if antialias:
-        displacement = resize_field(displacement, rows * fine_y, cols * fine_x)
-    position = _pixel_positions(displacement, height, width)
+        flow = resize_field(flow, rows * fine_y, cols * fine_x)
+    position = _pixel_positions(flow, height, width)
     position = _group_cells(position, rows, fine_y, cols, fine_x)
     coverage = None
     if fill_mode == "constant":
@@ -138,11 +142,11 @@ def _read_bilinear(images, displacement, fill_mode, fill_value, antialias):
     return ops.cast(result, dtype)
 
 
-def _read_nearest(images, displacement, fill_mode, fill_value, antialias):
+def _read_nearest(images, flow, fill_mode, fill_value, antialias):
     _, height, width, channels = ops.shape(images)
-    _, rows, cols, _ = ops.shape(displacement)
+    _, rows, cols, _ = ops.shape(flow)
     last = _last_pixel(height, width)
-    position = _pixel_positions(displacement, height, width)
+    position = _pixel_positions(flow, height, width)
     position = ops.reshape(position, (ops.shape(position)[0], rows * cols, 2))
     pixel = _fold_back(position, height, width, fill_mode)
     pixel = ops.where(ops.isnan(pixel), 0.0, pixel)  # an integer image has no NaN to return
@@ -160,10 +164,10 @@ def _last_pixel(height, width):
     return extent(width, height) - 1.0
 
 
-def _pixel_positions(displacement, height, width):
+def _pixel_positions(flow, height, width):
     """Pixel coordinates (batch, h', w', 2) of displaced places, pixel centres at integers."""
-    _, rows, cols, _ = ops.shape(displacement)
-    return displacement * extent(width, height) + _resize_positions(rows, cols, height, width)
+    _, rows, cols, _ = ops.shape(flow)
+    return flow + _resize_positions(rows, cols, height, width)
 
 
 def _resize_positions(rows, cols, height, width):
@@ -257,7 +261,8 @@ def check_data_format(data_format):
     return data_format
 
 
-def _check_images(images, grid, data_format):
+def check_images(images, grid, data_format):
+    """Raises unless both are 4D, none is empty and their batches fit."""
     shape = tuple(images.shape)
     axes = (
         "height, width, channels" if data_format == "channels_last" else "channels, height, width"
