@@ -196,7 +196,7 @@ def without_gradient(function):
     return torch.inference_mode()(function)
 
 
-def measure(case, variants, baseline, rounds=25, warm_up=4):
+def measure(case, variants, baseline, rounds=25, warm_up=4, settle=True):
     """Times the calls in `variants`, a dict name -> function without arguments.
 
     Args:
@@ -205,6 +205,7 @@ def measure(case, variants, baseline, rounds=25, warm_up=4):
         baseline: the name of the variant the ratios refer to.
         rounds: how often every variant is timed.
         warm_up: calls of each variant before (tracing, compilation, caches).
+        settle: whether an untimed call goes before each timed one; calls of seconds need none.
 
     Returns:
         One `Row` per variant. Ratios are of CPU time, and of wall time on a GPU.
@@ -216,7 +217,8 @@ def measure(case, variants, baseline, rounds=25, warm_up=4):
             synchronize(call())
     for _ in range(rounds):
         for name, call in variants.items():
-            synchronize(call())
+            if settle:
+                synchronize(call())
             wall, cpu = time.perf_counter(), time.process_time()
             synchronize(call())
             cpus[name].append(time.process_time() - cpu)
