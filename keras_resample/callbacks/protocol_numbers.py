@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from keras_resample.metrics.all_pairs import all_pairs
+from keras_resample.metrics.all_pairs import all_pairs, bounded_pairs
 from keras_resample.metrics.pair_scores import pair_scores
 
 # What the functions that return several numbers return, after the name of the first.
@@ -46,15 +46,20 @@ def protocol_numbers(protocols, embeddings, truth):
 def _run(protocol, embeddings, truth):
     if truth is None:
         return protocol(embeddings)
-    if _parameters(protocol)[:2] == ["scores", "same"]:
-        return protocol(*_scores(embeddings, np.asarray(truth)))
-    return protocol(embeddings, truth)
+    parameters = _parameters(protocol)
+    if parameters[:2] != ["scores", "same"]:
+        return protocol(embeddings, truth)
+    truth = np.asarray(truth)
+    if truth.dtype == bool:
+        return protocol(*_listed_pairs(embeddings, truth))
+    if "counts" not in parameters:
+        return protocol(*all_pairs(embeddings, truth))
+    scores, same, counts = bounded_pairs(embeddings, truth)
+    return protocol(scores, same, counts=counts)
 
 
-def _scores(embeddings, truth):
-    """Scores and same of the pairs that the truth lists or, of labels, of all pairs."""
-    if truth.dtype != bool:
-        return all_pairs(embeddings, truth)
+def _listed_pairs(embeddings, truth):
+    """Scores and same of the pairs that the truth lists."""
     if truth.ndim != 1 or len(embeddings) != 2 * len(truth):
         raise ValueError(
             "`data` must have two images per entry of `same`. "

@@ -11,6 +11,7 @@ from keras_resample.compare import front_ends
 from keras_resample.compare.flops import gflops
 from keras_resample.compare.progress import ProgressCallback
 from keras_resample.compare.results import atomic, checkpoints, finite
+from keras_resample.metrics.all_pairs import bounded_pairs
 
 # False accept rates of the table; 1e-4 to 1e-6 are those of the paper.
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -90,10 +91,10 @@ def verification(embeddings, labels):
     """
     if not np.isfinite(embeddings).all():
         return {"eer": np.nan, "tar": dict.fromkeys(map(_text, FARS), np.nan)}
-    scores, same = metrics.all_pairs(embeddings, labels)
-    tars = metrics.tar_at_far(scores, same, FARS)
+    scores, same, counts = bounded_pairs(embeddings, labels)
+    tars = metrics.tar_at_far(scores, same, FARS, counts=counts)
     return {
-        "eer": metrics.eer(scores, same),
+        "eer": metrics.eer(scores, same, counts),
         "tar": {_text(far): float(tar) for far, tar in zip(FARS, tars, strict=True)},
     }
 

@@ -3,9 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_resample import metrics, visualization
+from keras_resample import visualization
 from keras_resample.compare import front_ends
 from keras_resample.compare.results import atomic
+from keras_resample.metrics.all_pairs import bounded_pairs
 
 FOLDER = "figures"
 DOTS_PER_INCH = 150
@@ -37,7 +38,7 @@ def draw(store, data, encoders, runs):
         "warped": _warped(samplers, data),
     }
     curves = {
-        run["front_end"]: metrics.all_pairs(run["embeddings"], data.test_labels)
+        run["front_end"]: bounded_pairs(run["embeddings"], data.test_labels)
         for run in runs
         if run["eer"] is not None
     }

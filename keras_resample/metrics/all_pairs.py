@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from keras_resample.metrics.arrays import (
-    progress_bar,
-    to_numpy,
-    unit_rows,
-)
+from keras_resample.metrics.arrays import progress_bar, to_numpy, unit_rows
 
 # Rows of the similarity matrix held at a time: 64 MB of it at 16,000 embeddings.
 ROWS = 1024
 # Columns of it held at a time where nothing of it is kept.
 COLUMNS = 4096
+# Pairs that are kept one by one where nobody chose: 0.5 GB, and as much again to sort them.
+MOST_PAIRS = 100_000_000
 
 
 def all_pairs(embeddings, labels):
@@ -49,7 +47,7 @@ def all_pairs(embeddings, labels):
         for i, row in enumerate(block[: n - 1 - first]):
             start, end = end, end + n - 1 - first - i
             scores[start:end] = row[i + 1 :]
-            same[start:end] = labels[first + i] == labels[first + i + 1 :]
+            np.equal(labels[first + i], labels[first + i + 1 :], out=same[start:end])
     return scores, same
 
 
@@ -102,6 +100,14 @@ def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
         bar.update(done)
     same, index = np.nonzero(histogram)
     return index * (2 / bins) - 1, same.astype(bool), histogram[same, index]
+
+
+def bounded_pairs(embeddings, labels):
+    """`(*all_pairs, None)` up to `MOST_PAIRS` of them, beyond that `all_pairs_histogram`."""
+    n = len(labels)
+    if n * (n - 1) // 2 <= MOST_PAIRS:
+        return *all_pairs(embeddings, labels), None
+    return all_pairs_histogram(embeddings, labels)
 
 
 def _bin(scores, bins):

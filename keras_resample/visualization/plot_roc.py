@@ -16,7 +16,8 @@ def plot_roc(curves, min_far=None, ax=None):
 
     Args:
         curves: dict from name to `(scores, same)`: scores `(n,)`, higher for pairs that look more
-            alike, and whether each pair shows one identity, bool `(n,)`.
+            alike, and whether each pair shows one identity, bool `(n,)`; or to `(scores, same,
+            counts)`, how many pairs stand behind each, as `metrics.all_pairs_histogram` returns.
         min_far: left end of the axis; `None` for the smallest 1 / n.
         ax: Matplotlib axes to draw in; `None` makes a new figure.
 
@@ -73,17 +74,18 @@ def plot_roc(curves, min_far=None, ax=None):
 
 def _curve(name, pairs):
     """False and true accept rates from FAR = 1 / n to 1, thinned to what a page can show."""
-    if not isinstance(pairs, (tuple, list)) or len(pairs) != 2:
+    if not isinstance(pairs, (tuple, list)) or len(pairs) not in (2, 3):
         raise ValueError(
-            "`curves` must map each name to (scores, same). "
+            "`curves` must map each name to (scores, same) or (scores, same, counts). "
             f"Received: {len(pairs) if hasattr(pairs, '__len__') else pairs!r} values for {name!r}"
         )
     scores, same = np.asarray(pairs[0]), np.asarray(pairs[1]).astype(bool)
-    far, tar, _ = roc(scores, same)
+    counts = pairs[2] if len(pairs) == 3 else None
+    far, tar, _ = roc(scores, same, counts)
     # Of the points with one FAR the last has the largest TAR.
     last = np.append(far[1:] > far[:-1], True)
     far, tar = far[last], tar[last]
-    smallest = 1.0 / np.sum(~same)
+    smallest = 1.0 / np.sum(~same if counts is None else np.asarray(counts)[~same])
     at = np.geomspace(smallest, 1.0, MAX_POINTS) if len(far) > MAX_POINTS else far[far > 0]
     at = np.unique(np.append(at, (smallest, 1.0)))
     # A rounded 1 / n must not fall short of the step at 1 / n.

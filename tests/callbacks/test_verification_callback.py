@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import sys
 import warnings
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 
 import keras_resample as kr
 from keras_resample.callbacks import VerificationCallback
+from keras_resample.callbacks.protocol_numbers import protocol_numbers
 from keras_resample.losses import BatchHardTriplet
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
@@ -182,6 +184,26 @@ def test_labelled_images_are_compared_in_all_pairs():
     history = fit(model, VerificationCallback({"all": (images, labels)}, kr.metrics.eer))
     expected = kr.metrics.eer(*kr.metrics.all_pairs(model.embed(images), labels))
     assert history["all_eer"] == [pytest.approx(expected, abs=1e-6)]
+
+
+@pytest.mark.parametrize("takes_counts", [True, False])
+def test_more_pairs_than_are_kept_are_counted(takes_counts, monkeypatch):
+    monkeypatch.setattr(sys.modules["keras_resample.metrics.all_pairs"], "MOST_PAIRS", 10)
+    _, labels = data()
+    embeddings = np.random.default_rng(0).normal(size=(len(labels), 3))
+    given = {}
+
+    def counted(scores, same, counts=None):
+        given.update(scores=scores, counts=counts)
+        return 0.0
+
+    protocol = counted if takes_counts else (lambda scores, same: counted(scores, same))
+    protocol_numbers(protocol, embeddings, labels)
+    pairs = len(labels) * (len(labels) - 1) // 2
+    if takes_counts:
+        assert given["counts"].sum() == pairs
+    else:
+        assert len(given["scores"]) == pairs
 
 
 def test_several_sets_and_a_dict_of_numbers():

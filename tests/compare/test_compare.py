@@ -1,6 +1,7 @@
 """A whole comparison: every file it writes, how it continues, and what it refuses."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -242,6 +243,18 @@ def test_without_tensorflow_only_the_saved_model_is_missing(whole, digits_file, 
 
 # What a comparison finds measured, and no results of an earlier export.
 NO_EARLIER_BEST = {"speed.json": {name: {"front_end": 1.0, "encoder": 1.0} for name in NAMES}}
+
+
+def test_verification_of_more_pairs_than_are_kept(monkeypatch):
+    labels = np.repeat(np.arange(40), 4)
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(40, 8))[labels] + rng.normal(size=(160, 8))
+    exact = experiment.verification(embeddings, labels)
+    monkeypatch.setattr(sys.modules["keras_resample.metrics.all_pairs"], "MOST_PAIRS", 100)
+    rounded = experiment.verification(embeddings, labels)
+    assert rounded["eer"] == pytest.approx(exact["eer"], abs=1e-3)
+    for far, tar in exact["tar"].items():
+        assert rounded["tar"][far] == pytest.approx(tar, abs=0.01, nan_ok=True)
 
 
 def test_embeddings_that_are_not_finite_are_reported_as_diverged():

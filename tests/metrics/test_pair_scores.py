@@ -187,6 +187,18 @@ def test_numbers_of_the_histogram_are_those_of_the_pairs():
     assert np.all(tar_at_far(*coarse[:2], fars, counts=coarse[2]) <= exact)
 
 
+def test_too_many_pairs_to_keep_become_a_histogram(monkeypatch):
+    embeddings, labels = np.random.default_rng(0).normal(size=(5, 3)), [0, 0, 1, 1, 2]
+    for most, expected in (
+        (10, (*all_pairs(embeddings, labels), None)),
+        (9, all_pairs_histogram(embeddings, labels)),
+    ):
+        monkeypatch.setattr(all_pairs_module, "MOST_PAIRS", most)
+        found = all_pairs_module.bounded_pairs(embeddings, labels)
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_progress_bar(capsys):
     rows = np.arange(3)
     for verbose in (1, "auto", 2):

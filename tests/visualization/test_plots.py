@@ -289,6 +289,15 @@ class TestPlotRoc:
         labels = [text.get_text() for text in lines[0].axes.get_legend().get_texts()]
         assert labels == list(curves)
 
+    def test_counts_stand_for_pairs(self):
+        scores, same = np.array([0.1, 0.4, 0.2, 0.8]), np.array([False, False, True, True])
+        counts = np.array([5, 2, 3, 4])
+        pairs = np.repeat(scores, counts), np.repeat(same, counts)
+        curves = {"counted": (scores, same, counts), "one by one": pairs}
+        counted, listed = kr.visualization.plot_roc(curves).axes[0].lines
+        np.testing.assert_allclose(counted.get_xydata(), listed.get_xydata())
+        assert counted.get_xdata()[0] == pytest.approx(1 / 7)
+
     def test_a_perfect_separation(self):
         figure = kr.visualization.plot_roc({"perfect": ([0.0, 0.1, 1.0], [0, 0, 1])})
         assert np.all(figure.axes[0].lines[0].get_ydata() == 1.0)
