@@ -48,7 +48,7 @@ def main():
     )
     options, arguments = parser.parse_known_args()
     backends = [b for b in BACKENDS if b in (options.backend or BACKENDS)]
-    workers = ["-n", str(options.workers)] if options.workers > 1 else []
+    workers = ["-n", str(options.workers), "--dist", "worksteal"] if options.workers > 1 else []
 
     report = Report()
     with tempfile.TemporaryDirectory(prefix="keras_resample_tests_") as folder:
@@ -57,6 +57,9 @@ def main():
             "KERAS_HOME": folder,  # a personal keras.json must not change the suite
             "KERAS_RESAMPLE_EXCHANGE": str(exchange),
             "KERAS_RESAMPLE_EXCHANGE_BACKENDS": ",".join(backends),
+            # The processes of one backend need not compile what another one has.
+            "JAX_COMPILATION_CACHE_DIR": str(pathlib.Path(folder, "jax")),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         }
         for backend in backends:
             command = [*workers, "--ignore=tests/exchange", *arguments]
