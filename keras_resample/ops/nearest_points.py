@@ -1,21 +1,19 @@
 """Which point of a grid is nearest to each pixel."""
 
+import functools
+
 import numpy as np
 from keras import ops
 
 from keras_resample.backend.compiling import compiled_once
+from keras_resample.ops.point_tree import LIMIT, NOWHERE, OFFSETS, SLACK, TILE, PointTree
 
-TILE = 4  # pixels
 CELL = 2  # pixels; divides TILE
-NEAR, WIDE = 3, 5  # sides of the neighbourhoods in the grid that are searched
+NEAR = 3  # side of the neighbourhood in the grid that is searched
 FILL_LEVELS = 5
-LEVELS = 6  # of a tree below its roots
-CURVE_BITS = 15
-# Points are kept within +-LIMIT pixels; what is no point lies at NOWHERE.
-LIMIT, NOWHERE = 1e9, 2e9
-SLACK = 1e-3  # pixels, above the rounding of distances
-
-OFFSETS = np.arange(TILE, dtype="float32") - (TILE - 1) / 2  # of pixels from their tile's centre
+# Boxes of 16 points that a tile looks into, and the share of all tiles that do so at once: first,
+# and where those do not do.
+BOXES = ((4, 32), (12, 64))
 
 
 @compiled_once
@@ -53,12 +51,7 @@ class _Search:
         center = self.tile_center(ops.arange(self.tiles, dtype="int32"))
         guess = self.step(self.guess(), center)
         best, doubtful = self.search_tiles(guess, center)
-        best, doubtful = self.refine(best, doubtful, self.search_pixels)
-        best = ops.cond(
-            ops.any(doubtful),
-            lambda: self.refine(best, doubtful, _Tree(self.points, self.bad).walk)[0],
-            lambda: best,
-        )
+        best = ops.cond(ops.any(doubtful), lambda: self.search_tree(best, doubtful), lambda: best)
         best = ops.reshape(best, (TILE, TILE, self.tile_rows, self.tile_cols))
         best = ops.reshape(
             ops.transpose(best, (2, 0, 3, 1)), (self.tile_rows * TILE, self.tile_cols * TILE)
@@ -169,11 +162,11 @@ class _Search:
         inside = ops.logical_and(ops.logical_and(x >= x0, x < x1), ops.logical_and(y >= y0, y < y1))
         return ops.sum(ops.cast(inside, "int32"), axis=0) == there
 
-    def refine(self, best, doubtful, search):
-        """Runs `search` on the doubtful tiles, a fixed number at a time."""
-        together = 1024
+    def refine(self, best, doubtful, search, share):
+        """Runs `search` on the doubtful tiles, a fixed number at a time: a `share` of all."""
+        together = 512
         if isinstance(self.tiles, int):
-            together = min(max(self.tiles // 16, 64), 4096, self.tiles)
+            together = min(max(self.tiles // share, 128), 4096, self.tiles)
         number = ops.cumsum(ops.cast(doubtful, "int32"))
         total = number[-1]
         pixel = ops.arange(TILE * TILE, dtype="int32")[:, None]
@@ -199,93 +192,12 @@ class _Search:
         state = (ops.zeros((), "int32"), best, doubtful)
         return ops.while_loop(unfinished, some, state)[1:]
 
-    def search_pixels(self, best, x, y):
-        """The nearest point among those around each pixel's best; doubtful tiles."""
-        index, point_x, point_y = self.window(best, WIDE)
-        distance = ops.square(point_x - x) + ops.square(point_y - y)
-        smallest, best = _nearest_of(ops.unstack(distance), ops.unstack(index))
-        sure = self.complete(point_x, point_y, x, y, ops.sqrt(smallest))
-        return best, ops.logical_not(ops.all(sure, axis=0))
-
-
-class _Tree:
-    """Boxes (x0, y0, x1, y1) around 1, 4, 16, ... points that lie near each other.
-
-    `boxes` has the leaves first, the roots last, and one at nowhere to end with. `child` is the
-    first box in a box, `after` the one to go on with after all that is in it.
-    """
-
-    def __init__(self, points, bad):
-        order = ops.argsort(_place_on_curve(points, bad))
-        self.points, side = points, 4**LEVELS
-        self.roots = -(-ops.shape(order)[0] // side)
-        leaf = ops.arange(self.roots * side, dtype="int32")
-        exists = leaf < ops.shape(order)[0]
-        self.leaf_point = ops.cast(ops.take(order, ops.where(exists, leaf, 0), axis=0), "int32")
-        exists = exists & ops.logical_not(ops.take(bad, self.leaf_point, axis=0))
-        point = ops.take(points, self.leaf_point, axis=0)
-        low = ops.where(exists[:, None], point, NOWHERE)
-        high = ops.where(exists[:, None], point, -NOWHERE)
-        boxes, sizes = [ops.concatenate([low, high], axis=1)], [self.roots * side]
-        for _ in range(LEVELS):
-            low = ops.min(ops.reshape(low, (-1, 4, 2)), axis=1)
-            high = ops.max(ops.reshape(high, (-1, 4, 2)), axis=1)
-            boxes.append(ops.concatenate([low, high], axis=1))
-            sizes.append(sizes[-1] // 4)
-        self.boxes = ops.concatenate([*boxes, ops.full((1, 4), NOWHERE, dtype="float32")], axis=0)
-        self.end = sum(sizes)
-        start = self.end - self.roots
-        after = start + 1 + ops.arange(self.roots, dtype="int32")
-        children, afters = [], [after]
-        for size in reversed(sizes[:-1]):
-            start = start - size
-            first = start + 4 * ops.arange(size // 4, dtype="int32")
-            children.append(first)
-            after = ops.reshape(ops.stack([first + 1, first + 2, first + 3, after], axis=1), (-1,))
-            afters.append(after)
-        end = self.end + ops.zeros((1,), "int32")
-        self.child = ops.concatenate([after, *reversed(children), end], axis=0)
-        self.after = ops.concatenate([*reversed(afters), end], axis=0)
-
-    def walk(self, best, x, y):
-        """The nearest of all points, leaving out the boxes no closer than the best so far."""
-        point = ops.take(self.points, best, axis=0)
-        smallest = ops.square(point[..., 0] - x) + ops.square(point[..., 1] - y)
-        leaves = ops.shape(self.leaf_point)[0]
-
-        def unfinished(node, smallest, leaf):
-            return ops.any(node < self.end)
-
-        def visit(node, smallest, leaf):
-            box = ops.take(self.boxes, node, axis=0)
-            gap_x = ops.maximum(ops.maximum(box[..., 0] - x, x - box[..., 2]), 0.0)
-            gap_y = ops.maximum(ops.maximum(box[..., 1] - y, y - box[..., 3]), 0.0)
-            distance = ops.square(gap_x) + ops.square(gap_y)
-            closer = distance < smallest
-            found = closer & (node < leaves)
-            leaf = ops.where(found, node, leaf)
-            smallest = ops.where(found, distance, smallest)
-            inside, after = (ops.take(table, node, axis=0) for table in (self.child, self.after))
-            return ops.where(closer, inside, after), smallest, leaf
-
-        first = ops.zeros_like(best) + (self.end - self.roots)
-        state = (first, smallest, ops.full_like(best, -1))
-        leaf = ops.while_loop(unfinished, visit, state)[2]
-        found = ops.take(self.leaf_point, ops.maximum(leaf, 0), axis=0)
-        return ops.where(leaf < 0, best, found), ops.zeros_like(best[0], dtype="bool")
-
-
-def _place_on_curve(points, bad):
-    """Numbers that order points along a Z curve; bad points come last."""
-    low = ops.min(ops.where(bad[:, None], NOWHERE, points), axis=0)
-    high = ops.max(ops.where(bad[:, None], -NOWHERE, points), axis=0)
-    place = (points - low) / ops.maximum(high - low, SLACK) * (2.0**CURVE_BITS - 1)
-    place = ops.cast(ops.clip(place, 0.0, 2.0**CURVE_BITS - 1), "int32")
-    bits = ops.convert_to_tensor(2 ** np.arange(CURVE_BITS, dtype="int32"))
-    place = place[..., None] // bits % 2 * (bits * bits)  # a bit between any two
-    place = ops.sum(place, axis=-1)
-    code = ops.cast(place[:, 0] + 2 * place[:, 1], "int32")
-    return ops.where(bad, 4**CURVE_BITS, code)
+    def search_tree(self, best, doubtful):
+        tree = PointTree(self.points, self.bad)
+        for boxes, share in BOXES:
+            search = functools.partial(tree.nearest_boxes, boxes)
+            best, doubtful = self.refine(best, doubtful, search, share)
+        return self.refine(best, doubtful, tree.walk, share=256)[0]
 
 
 def _nearest_of(distances, indices):

@@ -39,10 +39,11 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     How the nearest point is found: each tile of 4 x 4 pixels starts at a point that lies in or near
     it, steps to the nearest of that point and its neighbours in the grid, and compares the 3 x 3
     points around. That these are all that matter is proved by counting: an integral image says how
-    many points lie in the square that the distances found reach. Where there are others, each
-    pixel searches around its own best point, and where that is not enough either, it walks through
-    a tree of boxes around all points, leaving out the boxes that are further away. Memory is a few
-    numbers per pixel of one image and per point.
+    many points lie in the square that the distances found reach. Where there are others, the tile
+    compares the points in the nearest 4, or else 12, boxes of 16 points that lie near each other:
+    enough where every other box is further away than what each pixel found. Where that is not so
+    either, each pixel walks through the tree of those boxes, leaving out the boxes that are further
+    away than its best point. Memory is a few numbers per pixel of one image and per point.
 
     Gradients flow to the values, none to the grid.
 
@@ -153,10 +154,11 @@ def _newton(displacement, start, target, cell):
     rows, cols, _ = ops.shape(displacement)
     last = extent(cols, rows) - 1.0
     units = ops.eye(2)
+    cells, size = _cells(displacement), ops.convert_to_tensor([cols, rows], dtype="int32")
 
     def step(_, state):
         closest, best, place = state
-        moved, along_x, along_y = _displacement_at(displacement, place)
+        moved, along_x, along_y = _displacement_at(cells, size, place)
         missing = (target - place - moved) * cell
         distance = ops.sum(ops.square(missing), axis=-1)
         closer = distance < closest
@@ -187,20 +189,21 @@ def _projection(a, b):
     return ops.sum(a * b, axis=-1) / ops.where(square == 0, 1.0, square)
 
 
-def _displacement_at(displacement, place):
+def _cells(displacement):
+    """The displacements (rows * cols, 8) at the four corners of each cell."""
+    right = ops.concatenate([displacement[:, 1:], displacement[:, -1:]], axis=1)
+    top = ops.concatenate([displacement, right], axis=-1)
+    bottom = ops.concatenate([top[1:], top[-1:]], axis=0)
+    return ops.reshape(ops.concatenate([top, bottom], axis=-1), (-1, 8))
+
+
+def _displacement_at(cells, size, place):
     """The displacement at places (p, 2) in cells, and its derivatives along x and along y."""
-    rows, cols, _ = ops.shape(displacement)
-    size = ops.convert_to_tensor([cols, rows], dtype="int32")
     low = ops.clip(ops.cast(ops.floor(place), "int32"), 0, ops.maximum(size - 2, 0))
-    high = ops.minimum(low + 1, size - 1)
     fraction = place - ops.cast(low, "float32")
     fx, fy = fraction[:, :1], fraction[:, 1:]
-    table = ops.reshape(displacement, (rows * cols, 2))
-
-    def take(row, col):
-        return ops.take(table, row[:, 1] * cols + col[:, 0], axis=0)
-
-    a, b, c, d = take(low, low), take(low, high), take(high, low), take(high, high)
+    corners = ops.take(cells, low[:, 1] * size[0] + low[:, 0], axis=0)
+    a, b, c, d = ops.split(corners, 4, axis=-1)
     top, bottom = a + (b - a) * fx, c + (d - c) * fx
     return top + (bottom - top) * fy, (b - a) * (1 - fy) + (d - c) * fy, bottom - top
 
