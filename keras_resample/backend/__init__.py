@@ -1,14 +1,14 @@
-"""The sampling kernel of the backend that Keras runs on.
+"""The kernels of the backend that Keras runs on.
 
 The only place of the package, next to `export`, that imports a framework.
 """
 
 import keras
 
-from keras_resample.backend.reference import fused, fusion, nearest
+from keras_resample.backend.reference import fused, fusion, grouped_convolution, nearest
 
 if keras.backend.backend() == "tensorflow":
-    from keras_resample.backend.tensorflow import bilinear, fused, fusion
+    from keras_resample.backend.tensorflow import bilinear, fused, fusion, grouped_convolution
 elif keras.backend.backend() == "jax":
     from keras_resample.backend.jax import bilinear
 elif keras.backend.backend() == "torch":

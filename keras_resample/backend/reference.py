@@ -1,4 +1,4 @@
-"""The sampling kernels in `keras.ops` alone: the definition the fast ones are tested by."""
+"""The kernels in `keras.ops` alone: the definition the fast ones are tested by."""
 
 import contextlib
 
@@ -88,3 +88,8 @@ def fused(function, tensor):
 def fusion():
     """Context in which operations may be compiled together."""
     return contextlib.nullcontext()
+
+
+def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_rate):
+    """Convolution whose groups are told by the channels of `inputs` over those of the kernel."""
+    return ops.conv(inputs, kernel, tuple(strides), padding, data_format, dilation_rate)

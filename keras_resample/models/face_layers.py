@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from keras_resample.models.grouped_convolution import GroupedConv2D
+
 # `kaiming_normal_(mode="fan_out", nonlinearity="relu")` of torch.
 KAIMING = {"scale": 2.0, "mode": "fan_out", "distribution": "untruncated_normal"}
 
@@ -28,7 +30,8 @@ class FaceLayers:
 
     def convolution(self, x, filters, size, strides, name, groups=1):
         x, padding = self._pad(x, size, strides, name)
-        return layers.Conv2D(
+        make = layers.Conv2D if groups == 1 else GroupedConv2D
+        return make(
             filters,
             size,
             strides,
