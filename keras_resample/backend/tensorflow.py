@@ -21,16 +21,19 @@ def fusion():
 
 
 def fused(function, tensor):
-    """`function(tensor)`, a scalar, in one piece with its gradient."""
+    """`function(tensor)`, a scalar, and its gradient, each in one piece."""
 
     @tf.custom_gradient
     def value(tensor):
-        with fusion():
-            with tf.GradientTape() as tape:
+        def gradient(upstream):
+            with fusion(), tf.GradientTape() as tape:
                 tape.watch(tensor)
-                result = function(tensor)
-            slope = tape.gradient(result, tensor)
-        return result, lambda upstream: upstream * slope
+                result = tf.convert_to_tensor(function(tensor))
+            with fusion():
+                return upstream * tape.gradient(result, tensor, unconnected_gradients="zero")
+
+        with fusion():
+            return tf.convert_to_tensor(function(tensor)), gradient
 
     return value(tensor)
 

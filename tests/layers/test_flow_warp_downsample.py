@@ -211,6 +211,12 @@ def test_weights_of_zero_leave_no_penalty():
     layer = layer_of(0.5, flow=9 * FLOW, smooth_weight=0, diffeo_weight=0, shrink_weight=0)
     layer(IMAGES, training=True)
     assert to_numpy(sum(layer.losses)) == 0.0
+    model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer])
+    model.compile(optimizer="sgd", loss="mse")
+    targets = np.zeros((len(IMAGES), *model.output_shape[1:]), "float32")
+    model.fit(IMAGES, targets, verbose=0)
+    moved = to_numpy(layer.flow) - 9 * FLOW
+    assert np.isfinite(moved).all() and np.max(np.abs(moved)) > 1e-4
 
 
 def test_frozen_it_adds_no_loss_and_unfrozen_again():
