@@ -212,7 +212,7 @@ def test_weights_of_zero_leave_no_penalty():
     layer(IMAGES, training=True)
     assert to_numpy(sum(layer.losses)) == 0.0
     model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer])
-    model.compile(optimizer="sgd", loss="mse")
+    model.compile(optimizer=keras.optimizers.SGD(10.0), loss="mse")
     targets = np.zeros((len(IMAGES), *model.output_shape[1:]), "float32")
     model.fit(IMAGES, targets, verbose=0)
     moved = to_numpy(layer.flow) - 9 * FLOW
