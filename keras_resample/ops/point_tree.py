@@ -67,9 +67,10 @@ class PointTree:
         for level in (2, 0):
             gap = ops.maximum(boxes[:2] - center, center - boxes[2:]) - (TILE - 1) / 2
             distance = ops.sum(ops.square(ops.maximum(gap, 0.0)), axis=0)
-            nearest, place = ops.top_k(-distance, together + 1)
-            left_out = ops.minimum(left_out, -nearest[:, -1])
-            chosen = ops.cast(place[:, :-1], "int32")
+            order = ops.argsort(distance, axis=1)  # TensorFlow cannot serve the `top_k` of JAX
+            nearest_left_out = ops.take_along_axis(distance, order[:, together : together + 1], 1)
+            left_out = ops.minimum(left_out, nearest_left_out[:, 0])
+            chosen = ops.cast(order[:, :together], "int32")
             chosen = chosen if number is None else ops.take_along_axis(number, chosen, axis=1)
             number = ops.reshape(
                 chosen[..., None] * 16 + ops.arange(16, dtype="int32"), (-1, together * 16)
