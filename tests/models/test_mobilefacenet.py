@@ -87,6 +87,12 @@ def test_grouped_convolution_trains(policy, jit_compile, backend):
     assert np.isfinite(change).all() and np.mean(change > 0) > 0.9
 
 
+@pytest.mark.backends("tensorflow", reason="only TensorFlow compiles a part of a graph")
+def test_saved_model_needs_no_compiler(tmp_path):
+    small().export(str(tmp_path), verbose=False)
+    assert b"_XlaMustCompile" not in (tmp_path / "saved_model.pb").read_bytes()
+
+
 def test_trains_behind_a_sampler():
     inputs = keras.Input((40, 40, 3))
     x = FlowWarpDownsample(0.5)(inputs)
