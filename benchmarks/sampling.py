@@ -32,6 +32,8 @@ CASES = {
     "inference, per-image grids 512->128x3": (8, 512, 128, 3, False, False, ""),
     "training, per-image grids 512->128x3": (8, 512, 128, 3, False, False, "grid"),
 }
+MAP = (31, 31)  # of the saliency that grids per image come from
+SIGMA = 31 / 6  # of its window, in its cells
 BARS = {
     "inference, image 112->56x3": (1.5, 2.0, 0.4),
     "inference, antialiased 112->28x3": (4, 4, 2),
@@ -48,8 +50,8 @@ Every ratio is to `keras.ops.image.resize(images, size, interpolation="bilinear"
 backend on the same images, channels-last, with `antialias=True` in the antialiased row and
 `antialias=False` in all others. Inference is one forward pass. Training is forward and backward
 over resize's forward and backward (to the images, the only gradient it has): "grid only" is what a
-sampler in front of a network pays, "both" is inside of one. Grids are random around the uniform one
-(0.7 pixels). Bars are in brackets.
+sampler in front of a network pays, "both" is inside of one. A shared grid is random around the
+uniform one (0.7 pixels); grids per image are those of random saliency maps. Bars are in brackets.
 
 * The ratio is the median over the rounds of CPU time over the baseline's in the same round; the
   quartiles are its spread. Lower is better; 1 costs as much as a resize.
@@ -78,10 +80,13 @@ def sampling_calls(case, mode):
     batch, height, size, channels, antialias, shared, wrt = CASES[case]
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(batch, height, height, channels)).astype("float32")
-    grids = 1 if shared else batch
-    flow = rng.normal(0, 0.7, (grids, size, size, 2)).astype("float32")
-    grid = np.asarray(ops.convert_to_numpy(kr.ops.uniform_grid((size, size)))) + flow / height
-    pixels = np.clip(grid * height - 0.5, 0, height - 1).reshape(grids, -1, 1, 2).astype("float32")
+    flow = rng.normal(0, 0.7, (1, size, size, 2)).astype("float32")
+    grid = kr.ops.uniform_grid((size, size)) + flow / height
+    if not shared:
+        maps = ops.softmax(rng.normal(size=(batch, *MAP)).astype("float32"), axis=(1, 2))
+        grid = kr.ops.resize_grid(kr.ops.saliency_grid(maps, SIGMA), (size, size))
+    grid = ops.convert_to_numpy(grid)
+    pixels = np.clip(grid * height - 0.5, 0, height - 1).reshape(len(grid), -1, 1, 2)
     if antialias:
         cells = (height // size) ** 2
         pixels = np.repeat(pixels, cells, axis=2)

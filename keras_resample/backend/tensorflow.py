@@ -12,8 +12,6 @@ from keras import ops
 
 from keras_resample.backend.reference import tap_weights
 
-FEW_CHANNELS = 16  # below this the gradient is taken in rows of all images' channels
-
 
 def fusion():
     """Marks operations for XLA; TensorFlow has no such thing in eager mode."""
@@ -96,17 +94,14 @@ def backward_to_grid(images, x, y, weights, upstream):
     """The gradients to `x`, `y` and `weights`."""
     batch, height, width, channels = sizes(images)
     first, steps, fx, fy = places(images, x, y)
-    shared = x.shape[0] == 1
-    table = tf.reshape(tf.cast(images, fx.dtype), (batch, height * width, channels))
-    if shared and channels < FEW_CHANNELS:
-        table, upstream = rows(table, batch), rows(upstream, batch)
-
-    def dot(step):
-        products = take(table, first + step) * upstream[:, :, None]
-        return tf.reduce_sum(products, [0, 3])[None] if shared else tf.reduce_sum(products, 3)
-
-    with contextlib.nullcontext() if shared else fusion():
-        a, b, c, d = (dot(step) for step in steps)
+    indices = [first + step for step in steps]
+    with fusion():
+        table = tf.reshape(images, (batch, height * width, channels))
+        pixels = [tf.cast(take(table, index), fx.dtype) for index in indices]
+        dots = [tf.reduce_sum(taken * upstream[:, :, None], axis=3) for taken in pixels]
+    if x.shape[0] == 1:
+        dots = [tf.reduce_sum(dot, axis=0, keepdims=True) for dot in dots]
+    a, b, c, d = dots
     scale = 1 if weights is None else weights
     to_x = scale * ((b - a) * (1 - fy) + (d - c) * fy)
     to_y = scale * ((c - a) * (1 - fx) + (d - b) * fx)
@@ -114,7 +109,7 @@ def backward_to_grid(images, x, y, weights, upstream):
         return to_x, to_y
     taps = zip((a, b, c, d), tap_weights(fx, fy, None), strict=True)
     to_weights = tf.add_n([value * tap for value, tap in taps])
-    if weights.shape[0] == 1 and not shared:
+    if weights.shape[0] == 1 and x.shape[0] != 1:
         to_weights = tf.reduce_sum(to_weights, axis=0, keepdims=True)
     return to_x, to_y, to_weights
 
