@@ -8,7 +8,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 # Memory is shared with other test processes; JAX must not reserve it all.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # Most programs run once here: compiling them costs more than all of their steps.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 import keras  # noqa: E402
 import pytest  # noqa: E402

@@ -59,7 +59,8 @@ def main():
             "KERAS_RESAMPLE_EXCHANGE_BACKENDS": ",".join(backends),
             # The processes of one backend need not compile what another one has.
             "JAX_COMPILATION_CACHE_DIR": str(pathlib.Path(folder, "jax")),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
         for backend in backends:
             command = [*workers, "--ignore=tests/exchange", *arguments]
