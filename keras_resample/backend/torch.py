@@ -12,6 +12,7 @@ from torch.nn.functional import channel_shuffle, embedding_bag, grid_sample, har
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
+READ_TOGETHER = 2**14  # reads of integer images at a time
 SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 
 
@@ -78,12 +79,15 @@ def take_bilinear(images, positions, training):
 
 
 def bilinear_of_few(images, positions, weights):
-    """Casts the pixels that are read, not the images; one image at a time."""
-    batch = len(images)
-    positions = positions.expand(batch, -1, -1, -1)
-    weights = [None] * batch if weights is None else weights.expand(batch, -1, -1).split(1)
-    parts = zip(images.split(1), positions.split(1), weights, strict=True)
-    return torch.cat([reference.bilinear(*part) for part in parts])
+    """Casts the pixels that are read, not the images; a part of one image's samples at a time."""
+    size = max(1, READ_TOGETHER // positions.shape[2])
+    places = (positions,) if weights is None else (positions, weights)
+    places = [values.expand(len(images), *values.shape[1:]).split(1) for values in places]
+    results = []
+    for image, *of_image in zip(images.split(1), *places, strict=True):
+        parts = zip(*(values.split(size, 1) for values in of_image), strict=True)
+        results.append(torch.cat([reference.bilinear(image, *part) for part in parts], 1))
+    return torch.cat(results)
 
 
 def bilinear(images, positions, weights=None):
