@@ -27,6 +27,14 @@ BACKENDS = ("torch", "tensorflow", "jax")
 # another one returned to the system. Other allocators ignore it.
 STEADY_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
 
+# For a process to measure memory in: what is freed returns to the system. The allocator that oneDNN
+# brings into TensorFlow would keep it.
+EXACT_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "0",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+}
+
 
 @dataclass
 class Row:
@@ -119,6 +127,22 @@ def synchronize(outputs):
         import tensorflow as tf
 
         tf.experimental.sync_devices()
+
+
+def resident(name):
+    """A line of /proc/self/status in bytes: VmRSS now, VmHWM at most since it was forgotten."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"/proc/self/status has no line {name}")
+
+
+def peak_growth(call):
+    """Bytes by which the memory of this process exceeds that before `call`, at most (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = resident("VmRSS")
+    synchronize(call())
+    return resident("VmHWM") - before
 
 
 def compiled(function, mode):

@@ -28,7 +28,6 @@ FULL, TENTH, SPREAD = "all classes", "10 % of them", "10 %, spread over all"
 # (case, variant): the bars for torch, for tensorflow compiled by XLA, and for jax.
 BARS = {(STEP, ARC): (2.2, 1.4, 2.0), (SAMPLED, TENTH): (0.3, 0.25, 0.25)}
 MEMORY = (PLAIN, ARC, ONE_HOT, f"ArcFace, {TENTH}")
-MEASURED_MEMORY = ("torch", "jax")
 NOTES = """\
 One step is forward and backward of head and cross-entropy, to the embeddings and to the kernel,
 without the update of the optimizer. Bars are in brackets.
@@ -42,9 +41,8 @@ without the update of the optimizer. Bars are in brackets.
 * The ratio is the median over the rounds of CPU time over the baseline's in the same round, of wall
   time on a GPU; the quartiles are its spread.
 * Memory is beyond kernel, embeddings and labels, the gradient of the kernel included: on jax
-  temporaries and outputs of the compiled step by XLA's own analysis; on torch the growth of the
-  peak of a fresh process over one step, with a GPU that of its allocator. TensorFlow tells neither,
-  and its process keeps memory from before the step, which hides the step's.
+  temporaries and outputs of the compiled step by XLA's own analysis; else what the process grows by
+  in its second step, on torch with a GPU its allocator. TensorFlow runs a graph, without oneDNN.
 * glibc is told to ask for huge pages and to keep freed memory. Without them the page faults of a
   fresh gradient of 200 MB cost about as much as a matrix product, in every variant the same, which
   moves all ratios towards 1.
@@ -149,16 +147,9 @@ def memory(classes, batch, name):
         outputs = step(*inputs)
         harness.synchronize(outputs)
         return torch.cuda.max_memory_allocated() - before
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-    before = resident("VmRSS")
+    step = harness.compiled(step, MODES[backend][0])
     step(*inputs)
-    return resident("VmHWM") - before
-
-
-def resident(field):
-    """Bytes of memory that the process holds now (VmRSS) or held at most (VmHWM), on Linux."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(s.split()[1]) * 1024 for s in lines if s.startswith(field))
+    return harness.peak_growth(lambda: step(*inputs))
 
 
 def run_one(options):
@@ -201,7 +192,7 @@ def report(options, results, memories):
             cells.append(f"{found[case, variant, backend, mode]:.2f}{bar}")
         lines.append(f"| {case} | {variant} | " + " | ".join(cells) + " |")
     if memories:
-        backends = [backend for backend in MEASURED_MEMORY if (backend, MEMORY[0]) in memories]
+        backends = [r["backend"] for r in results]
         lines += ["", f"## MB of one step with {options.memory_classes} classes", ""]
         lines += ["| variant | " + " | ".join(backends) + " |", "|---" * (len(backends) + 1) + "|"]
         for name in MEMORY:
@@ -234,10 +225,10 @@ def main():
     ]
     memories = {}
     if options.memory_classes:
-        for backend in set(backends) & set(MEASURED_MEMORY):
+        for backend in backends:
             for name in MEMORY:
                 arguments = (__file__, "--backend", backend, "--memory-of", name)
-                part = harness.in_a_process(*arguments, environment={})
+                part = harness.in_a_process(*arguments, environment=harness.EXACT_MEMORY)
                 memories[backend, name] = part["bytes"]
     harness.write(report(options, results, memories), options.output)
 

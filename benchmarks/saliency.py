@@ -31,8 +31,6 @@ CASES = {
     "layer 112->56x3, inference": (64, 112, 56, False),
     "layer 112->56x3, training": (64, 112, 56, True),
 }
-# Each block of memory is returned as soon as it is free, so that a peak is what is in use.
-EXACT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 LARGE, SMALL = 2448, 300
 NAMES = (
     "resize",
@@ -140,18 +138,6 @@ def layer_calls(case, mode):
     return calls, "resize"
 
 
-def resident(name):
-    """A line of /proc/self/status in bytes: VmRSS now, VmHWM at most since `forget_peak`."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return 1024 * int(line.split()[1])
-    raise OSError(f"/proc/self/status has no line {name}")
-
-
-def forget_peak():
-    Path("/proc/self/clear_refs").write_text("5")
-
-
 def samplers():
     """The layers of `NAMES`."""
     import keras_resample as kr
@@ -195,10 +181,7 @@ def memory_of(backend, name):
     small, image = (ops.convert_to_tensor(x) for x in (image[:, :side, :side], image))
     for _ in range(3):
         harness.synchronize(run(small))
-    forget_peak()
-    before = resident("VmRSS")
-    harness.synchronize(run(image))
-    return resident("VmHWM") - before
+    return harness.peak_growth(lambda: run(image))
 
 
 def run_one(backend, threads, rounds, cases):
@@ -255,7 +238,7 @@ def main():
         if backend == "jax" or Path("/proc/self/clear_refs").exists():
             for name in NAMES:
                 arguments = (*part, "--memory-of", name)
-                found = harness.in_a_process(*arguments, environment=EXACT_MEMORY)
+                found = harness.in_a_process(*arguments, environment=harness.EXACT_MEMORY)
                 result["memory"][name] = found
         results.append(result)
     harness.write(report(results), options.output)
