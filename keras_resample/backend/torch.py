@@ -43,11 +43,17 @@ def bag(table, indices, weights):
 class Transposition(torch.autograd.Function):
     """The transposed matrix by `channel_shuffle`: several times as fast as by a copy."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(context, matrix):
+    def forward(matrix):
         rows, cols = matrix.shape
         channels_last = matrix.reshape(1, 1, 1, -1).permute(0, 3, 1, 2)
         return channel_shuffle(channels_last, rows).reshape(cols, rows)
+
+    @staticmethod
+    def setup_context(context, inputs, output):
+        """Its gradient needs nothing kept."""
 
     @staticmethod
     def backward(context, upstream):

@@ -126,3 +126,22 @@ def test_data_parallel_equals_one_device():
     command = [sys.executable, "-c", textwrap.dedent(script)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.backends("torch", reason="torch.func")
+@pytest.mark.parametrize("grids", [1, 4])
+def test_functional_gradients_are_those_of_autograd(grids):
+    import torch
+
+    images, _ = data(4)
+    images = torch.tensor(images)
+    places = torch.rand(grids, 9, 1, 2, generator=torch.Generator().manual_seed(0)) * 5
+
+    def loss(images, places):
+        return bilinear(images, places).square().sum()
+
+    found = torch.func.grad(loss, argnums=(0, 1))(images, places)
+    leaves = images.requires_grad_(), places.requires_grad_()
+    expected = torch.autograd.grad(loss(*leaves), leaves)
+    for got, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(got, wanted)
