@@ -12,6 +12,7 @@ from torch.nn.functional import channel_shuffle, embedding_bag, grid_sample, har
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
+DENSE = 16  # pixels per sample up to which the rows of a pixel are worth it without a gradient
 READ_TOGETHER = 2**14  # reads of integer images at a time
 SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 
@@ -124,7 +125,8 @@ def bilinear(images, positions, weights=None):
 
     indices, taps = corners(positions, height, width)
     taps = taps if weights is None else taps * weights[..., None]
-    if channels < FEW_CHANNELS and shared:
+    is_worth_it = batch > 1 and (training or pixels <= DENSE * reads)
+    if channels < FEW_CHANNELS and is_worth_it:
         table = Transposition.apply(images.reshape(batch, -1)).reshape(height * width, -1)
         result = bag(table, indices.reshape(samples, -1), taps.reshape(samples, -1))
         result = Transposition.apply(result.reshape(samples * channels, batch))
