@@ -167,6 +167,7 @@ def notes(results):
         "* GFLOPs: convolutions for one image, a multiplication and an addition being two. "
         "images/s: inference to the restored probabilities of all pixels, methods taking turns, "
         f"batches of {settings['batch_size']}. Minutes: of one training.",
+        "* The curve of cost shows the seeds that all methods of a size have.",
         f"* Machine: {machine['processor']}, {machine['cores']} cores, device {machine['device']}; "
         f"backend {machine['backend']}; {versions}; Python {machine['python']}",
         f"* Date: {machine['date']}",
@@ -197,11 +198,14 @@ def draw(records, data, out, pictures):
 
 
 def cost_curve(records):
-    """mIoU over the GFLOPs of network and sampler."""
+    """mIoU over the GFLOPs of network and sampler, of the seeds that all methods of a size have."""
     costs, ious, full = {}, {}, None
     for size in sizes_of(records):
         by_method = trainings(records, size)
         best = best_edge_based(by_method)
+        seeds = set.intersection(*({r["seed"] for r in own} for own in by_method.values()))
+        if seeds:
+            by_method = {k: [r for r in v if r["seed"] in seeds] for k, v in by_method.items()}
         for name, own in by_method.items():
             method = name.split()[0]
             if method == FULL:
