@@ -1,8 +1,8 @@
 """The bilinear kernel on TensorFlow: four gathers that XLA may fuse, and their derivative by hand.
 
-`fusion` marks the forward operations for XLA where it is linked. A SavedModel of them stays an
-ordinary graph that any server runs; a nested `jit_compile=True` would refuse without the compiler.
-The gradient is faster as an ordinary graph, so it is outside of the scope.
+`fusion` marks operations for XLA where it is linked. A SavedModel of them stays an ordinary graph
+that any server runs; a nested `jit_compile=True` would refuse without the compiler. The gradient to
+the images is faster as an ordinary graph, so it is outside of the scope.
 """
 
 import contextlib
