@@ -15,6 +15,7 @@ from keras_resample.backend import reference
 FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
 DENSE = 16  # pixels per sample up to which it is worth it to read them all
 CACHE = 2**22  # bytes that are in the cache after they were read
+TABLE = 3 * 2**23  # bytes of rows of pixels; more take longer to get from the system than to fill
 READ_TOGETHER = 2**14  # reads of integer images at a time
 SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 
@@ -167,10 +168,17 @@ def bilinear(images, positions, weights=None):
             taken = taken * weights[..., None]
         return taken.reshape(batch, samples, channels) if count == 1 else taken.sum(2)
 
+    bytes_each = images[0].numel() * images.element_size()
+    together = TABLE // bytes_each if images.is_cpu else batch
+    has_rows = channels < FEW_CHANNELS and shared and min(batch, together) > 1
+    has_rows = has_rows and (training or pixels <= DENSE * reads)
+    if has_rows and batch > together:
+        parts = images.split(together)
+        return torch.cat([bilinear(part, positions, weights) for part in parts])
+
     indices, taps = corners(positions, height, width)
     taps = taps if weights is None else taps * weights[..., None]
-    is_worth_it = batch > 1 and (training or pixels <= DENSE * reads)
-    if channels < FEW_CHANNELS and is_worth_it:
+    if has_rows:
         table = Transposition.apply(images.reshape(batch, -1)).reshape(height * width, -1)
         result = bag(table, indices.reshape(samples, -1), taps.reshape(samples, -1))
         result = Transposition.apply(result.reshape(samples * channels, batch))

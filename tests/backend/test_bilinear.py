@@ -142,31 +142,30 @@ def test_every_mode_gives_the_same(shared, k):
             np.testing.assert_allclose(array(gradient), loop_gradient, atol=2e-5)
 
 
-@pytest.mark.backends("torch", reason="reads a few images at a time")
+@pytest.mark.backends("torch", reason="it reads a few images at a time")
+@pytest.mark.parametrize(("shared", "function"), [(True, "bag"), (False, "grid_sample")])
 @pytest.mark.parametrize("k", [1, 4])
-def test_every_part_of_a_batch_is_read(monkeypatch, k):
+def test_every_part_of_a_batch_is_read(monkeypatch, shared, function, k):
     import torch
 
-    shape = (5, 8, 9, 3)
-    tensors, upstream = case(shape, shared=False, k=k)
-    monkeypatch.setattr("keras_resample.backend.torch.CACHE", tensors[0][0].nbytes)
+    tensors, upstream = case((5, 8, 9, 3), shared, k)
+    kernel, parts = backend.bilinear.__globals__, []
+    monkeypatch.setitem(kernel, "CACHE", tensors[0][0].nbytes)
+    monkeypatch.setitem(kernel, "TABLE", tensors[0][:2].nbytes)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    parts = []
-    read = torch.nn.functional.grid_sample
 
-    def grid_sample(images, *arguments, **options):
-        parts.append(len(images))
-        return read(images, *arguments, **options)
+    def read(values, *arguments, called=kernel[function], **options):
+        parts.append(values.shape[1] // 3 if shared else len(values))
+        return called(values, *arguments, **options)
 
-    monkeypatch.setattr("keras_resample.backend.torch.grid_sample", grid_sample)
+    monkeypatch.setitem(kernel, function, read)
     expected, expected_gradients = loop(tensors, upstream)
     tensors, upstream = [tensor(t) for t in tensors], tensor(upstream)
     np.testing.assert_allclose(array(bilinear(*tensors)), expected, atol=1e-5)
     assert parts == [2, 2, 1]
-    for found, wanted in zip(
-        gradients(bilinear, tensors, upstream), expected_gradients, strict=True
-    ):
-        np.testing.assert_allclose(array(found), wanted, atol=2e-5)
+    found = gradients(bilinear, tensors, upstream)
+    for gradient, loop_gradient in zip(found, expected_gradients, strict=True):
+        np.testing.assert_allclose(array(gradient), loop_gradient, atol=2e-5)
 
 
 @pytest.mark.parametrize("channels", [3, 20])
