@@ -94,6 +94,46 @@ def test_every_configuration_names_what_exists(path):
     assert 0 <= rates[-1] < 0.02 * rate
 
 
+def generate_data(data, size=112):
+    """Small files of the kinds and at the paths that a configuration names."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, size, size, 3), "uint8")
+    labels = np.arange(len(images)) // 3
+    path = Path(data["train"])
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".rec":
+        kr.datasets.write_records(path, images, labels)
+    elif path.suffix == ".npz":
+        np.savez(path, images=images, labels=labels)
+    elif path.suffix == ".list":
+        for k, image in enumerate(images):
+            Image.fromarray(image[..., 0]).save(path.with_name(f"{k}.png"))
+        path.write_text("".join(f"{k}.png {label}\n" for k, label in enumerate(labels)))
+    for path in map(Path, data.get("validation", [])):
+        path.parent.mkdir(exist_ok=True)
+        pairs = np.repeat(images[:10], 2, axis=0)
+        kr.datasets.write_verification_pairs(path, pairs, [True, False] * 5)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_trains(config, path, tmp_path, monkeypatch):
+    changes = ["training.epochs=1", "training.batch_size=4", "training.workers=1"]
+    changes += ["backbone.name=Tiny", "backbone.embedding_dim=8"]
+    monkeypatch.chdir(tmp_path)
+    chosen = script.read_config(path, changes)
+    if chosen["data"]["train"] == "palms":
+        chosen["data"] |= {"num_identities": 4, "images_per_identity": 3}
+    generate_data(chosen["data"])
+    recognizer = script.train(chosen, tmp_path / "run")
+    header, numbers = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    log = dict(zip(header.split(","), numbers.split(","), strict=True))
+    assert np.isfinite(float(log["loss"]))
+    assert recognizer.encoder.output_shape == (None, 8)
+    assert (tmp_path / "run" / "best.keras").exists()
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules_warm_up_and_count_epochs_from_the_start(name):
     chosen = {"name": name, "warmup_epochs": 2, "milestones": [4, 6]}
