@@ -4,10 +4,10 @@ import numpy as np
 
 from keras_resample.metrics.arrays import progress_bar, to_numpy, unit_rows
 
-# Rows of the similarity matrix held at a time: 64 MB of it at 16,000 embeddings.
-ROWS = 1024
-# Columns of it held at a time where nothing of it is kept.
-COLUMNS = 4096
+# Rows of the similarity matrix held at a time.
+ROWS = 512
+# Columns of it held at a time where nothing of it is kept: such a block stays in the cache.
+COLUMNS = 1024
 # Pairs that are kept one by one where nobody chose: 0.5 GB, and as much again to sort them.
 MOST_PAIRS = 100_000_000
 
