@@ -1,6 +1,7 @@
 """The kernels in `keras.ops` alone: the definition the fast ones are tested by."""
 
 import contextlib
+import math
 
 import keras
 from keras import ops
@@ -78,6 +79,30 @@ def accumulator(dtype):
 def nearest(images, rows, cols):
     """Reads the pixels at integer `rows`, `cols` (b or 1, p): (b, p, c) of the images' dtype."""
     return take_pixels(images, rows, cols)
+
+
+def smallest(values, count):
+    """The `count` smallest of `values` (n, ...) along the first axis, in order, and their indices.
+
+    Of equal ones any. By comparisons of halves, which XLA computes in vectors, as it does no sort
+    and no `argmin`. (To look for the minimum among the values is no way: XLA may compute them
+    twice, with other rounding.)
+    """
+    length = values.shape[0]
+    index = ops.reshape(ops.arange(length, dtype="int32"), (-1,) + (1,) * (len(values.shape) - 1))
+    found, indices = [], []
+    for _ in range(count):
+        if indices:
+            values = ops.where(index == indices[-1], math.inf, values)
+        best, place = values, ops.broadcast_to(index, ops.shape(values))
+        while best.shape[0] > 1:
+            half = (best.shape[0] + 1) // 2
+            closer = best[-half:] < best[:half]
+            best = ops.where(closer, best[-half:], best[:half])
+            place = ops.where(closer, place[-half:], place[:half])
+        found.append(best[0])
+        indices.append(place[0])
+    return ops.stack(found), ops.stack(indices)
 
 
 def fused(function, tensor):

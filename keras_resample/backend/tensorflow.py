@@ -169,3 +169,12 @@ def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_
     parts = [*shape[:axis], groups, in_group, filters // groups, *shape[axis + 1 :]]
     total = tf.reduce_sum(tf.reshape(products, parts), axis + 1)
     return tf.reshape(total, [*shape[:axis], filters, *shape[axis + 1 :]])
+
+
+def smallest(values, count):
+    """See `reference.smallest`."""
+    if count == 1:
+        index = tf.argmin(values, axis=0, output_type="int32")
+        return tf.reduce_min(values, axis=0)[None], index[None]
+    found = tf.math.top_k(-tf.transpose(values), count)
+    return -tf.transpose(found.values), tf.transpose(found.indices)

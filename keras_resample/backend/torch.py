@@ -1,7 +1,8 @@
-"""The bilinear kernel on PyTorch: a weighted `embedding_bag` over the pixels, or `grid_sample`.
+"""The kernels on PyTorch.
 
-The table of the bag has a row of C numbers per pixel and image; or, for few channels and a grid
-shared by the batch, one of C * B numbers per pixel, for the price of two transpositions.
+The bilinear one is a weighted `embedding_bag` over the pixels, or `grid_sample`. The table of the
+bag has a row of C numbers per pixel and image; or, for few channels and a grid shared by the batch,
+one of C * B numbers per pixel, for the price of two transpositions.
 `grid_sample` is faster for few channels at a grid per image. It places a sample to 1e-7 of the
 side, as exact as the relative float32 coordinates of a grid. On a CPU it spends most of its time
 waiting for pixels, so a few images at a time are read in order, then sampled from the cache.
@@ -190,3 +191,9 @@ def bilinear(images, positions, weights=None):
     indices = (indices + first.reshape(-1, 1, 1, 1)).reshape(batch * samples, -1)
     taps = taps.expand(batch, -1, -1, -1).reshape(batch * samples, -1)
     return bag(images.reshape(-1, channels), indices, taps).reshape(batch, samples, channels)
+
+
+def smallest(values, count):
+    """See `reference.smallest`; of equal ones any."""
+    found = values.min(0, keepdim=True) if count == 1 else values.topk(count, 0, largest=False)
+    return found.values, found.indices.int()

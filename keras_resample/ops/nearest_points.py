@@ -10,6 +10,7 @@ from keras_resample.ops.point_tree import LIMIT, NOWHERE, OFFSETS, SLACK, TILE, 
 
 CELL = 2  # pixels; divides TILE
 NEAR = 3  # side of the neighbourhood in the grid that is searched
+STEPS = 2  # to a nearer neighbour, before that search
 FILL_LEVELS = 5
 # Boxes of 16 points that a tile looks into, and the share of all tiles that do so at once: first,
 # and where those do not do.
@@ -47,9 +48,9 @@ class _Search:
         self.tiles = self.tile_rows * self.tile_cols
 
     def run(self):
-        self.counted = self.count_points()
+        self.counted, self.around = self.count_points(), self.neighbourhoods()
         center = self.tile_center(ops.arange(self.tiles, dtype="int32"))
-        guess = self.step(self.guess(), center)
+        guess = ops.fori_loop(0, STEPS, lambda _, g: self.step(g, center), self.guess())
         best, doubtful = self.search_tiles(guess, center)
         best = ops.cond(ops.any(doubtful), lambda: self.search_tree(best, doubtful), lambda: best)
         best = ops.reshape(best, (TILE, TILE, self.tile_rows, self.tile_cols))
@@ -106,29 +107,39 @@ class _Search:
             level = ops.where(finer < 0, coarser, finer)
         return ops.reshape(level, (self.tiles,))
 
-    def window(self, index, side):
-        """Indices and coordinates (side * side, ...) of the points around `index`, each once."""
-        low_row = ops.clip(index // self.cols - side // 2, 0, ops.maximum(self.rows - side, 0))
-        low_col = ops.clip(index % self.cols - side // 2, 0, ops.maximum(self.cols - side, 0))
-        steps = ops.convert_to_tensor(np.arange(side * side, dtype="int32"))
-        steps = ops.reshape(steps, (side * side,) + (1,) * len(index.shape))
-        row, col = low_row[None] + steps // side, low_col[None] + steps % side
-        exists = ops.logical_and(row < self.rows, col < self.cols)
-        index = ops.where(exists, row * self.cols + col, 0)
-        point = ops.take(self.points, index, axis=0)
-        x = ops.where(exists, point[..., 0], NOWHERE)
-        y = ops.where(exists, point[..., 1], NOWHERE)
-        return index, x, y
+    def neighbourhoods(self):
+        """Of each point, the 3 x 3 points around it: the index of their first one, and a table
+        (points, 18) of their x and their y. There is none beyond the grid."""
+        points = ops.reshape(self.points, (self.rows, self.cols, 2))
+        points = ops.pad(points, ((0, NEAR), (0, NEAR), (0, 0)), constant_values=NOWHERE)
+        steps, firsts = ops.arange(NEAR, dtype="int32"), []
+        for axis, count in enumerate((self.rows, self.cols)):
+            first = ops.arange(count, dtype="int32") - NEAR // 2
+            first = ops.clip(first, 0, ops.maximum(count - NEAR, 0))
+            points = ops.take(points, ops.reshape(first[:, None] + steps, (-1,)), axis=axis)
+            firsts.append(first)
+        table = ops.reshape(points, (self.rows, NEAR, self.cols, NEAR, 2))
+        table = ops.transpose(table, (0, 2, 4, 1, 3))
+        first = firsts[0][:, None] * self.cols + firsts[1]
+        return ops.reshape(first, (self.count,)), ops.reshape(table, (self.count, 2 * NEAR**2))
+
+    def window(self, index):
+        """Indices and coordinates (9, ...) of the points around `index`, each once."""
+        first, table = self.around
+        x, y = ops.split(ops.transpose(ops.take(table, index, axis=0)), 2, axis=0)
+        step = ops.arange(NEAR**2, dtype="int32")[:, None]
+        step = step // NEAR * self.cols + step % NEAR
+        return ops.take(first, index, axis=0) + step, x, y
 
     def step(self, guess, center):
         """The point nearest to the tile's centre among those around `guess`."""
-        index, x, y = self.window(guess, NEAR)
+        index, x, y = self.window(guess)
         distance = ops.square(x - center[0]) + ops.square(y - center[1])
         return _nearest_of(ops.unstack(distance), ops.unstack(index))[1]
 
     def search_tiles(self, guess, center):
-        """Nearest points (TILE * TILE * tiles,) among those around `guess`; doubtful tiles."""
-        index, x, y = self.window(guess, NEAR)
+        """Nearest points (TILE * TILE, tiles) among those around `guess`; doubtful tiles."""
+        index, x, y = self.window(guess)
         offsets = ops.convert_to_tensor(OFFSETS[None, :, None])
         dx = ops.square((x - center[0])[:, None] - offsets)
         dy = ops.square((y - center[1])[:, None] - offsets)
@@ -137,7 +148,7 @@ class _Search:
         smallest, best = _nearest_of(distances, ops.unstack(index))
         reach = ops.sqrt(ops.max(smallest, axis=(0, 1))) + (TILE - 1) / 2
         doubtful = ops.logical_not(self.complete(x, y, *center, reach))
-        return ops.reshape(best, (TILE * TILE * self.tiles,)), doubtful
+        return ops.reshape(best, (TILE * TILE, self.tiles)), doubtful
 
     def complete(self, x, y, center_x, center_y, reach):
         """Whether (x, y) (k, ...) are all points in the square of half side `reach`, grown to
@@ -169,7 +180,7 @@ class _Search:
             together = min(max(self.tiles // share, 128), 4096, self.tiles)
         number = ops.cumsum(ops.cast(doubtful, "int32"))
         total = number[-1]
-        pixel = ops.arange(TILE * TILE, dtype="int32")[:, None]
+        pixel = ops.arange(TILE * TILE, dtype="int32")
         offset_x = ops.convert_to_tensor(np.tile(OFFSETS, TILE)[:, None])
         offset_y = ops.convert_to_tensor(np.repeat(OFFSETS, TILE)[:, None])
 
@@ -183,9 +194,10 @@ class _Search:
             center_x, center_y = self.tile_center(tile)
             x = center_x[None] + offset_x
             y = center_y[None] + offset_y
-            place = pixel * self.tiles + tile[None]
-            found, still = search(ops.take(best, place, axis=0), x, y)
-            best = ops.scatter_update(best, ops.reshape(place, (-1, 1)), ops.reshape(found, (-1,)))
+            found, still = search(ops.take(best, tile, axis=1), x, y)
+            column, row = ops.meshgrid(tile, pixel)
+            place = ops.reshape(ops.stack([row, column], axis=-1), (-1, 2))
+            best = ops.scatter_update(best, place, ops.reshape(found, (-1,)))
             doubtful = ops.scatter_update(doubtful, tile[:, None], still)
             return done + together, best, doubtful
 

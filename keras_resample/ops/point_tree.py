@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
+
 TILE = 4  # pixels
 LEVELS = 6  # of a tree below its roots
 CURVE_BITS = 15
@@ -61,32 +63,28 @@ class PointTree:
         Those boxes are sought in as many boxes of 256. A tile is doubtful where a box left out is
         nearer to it than some pixel's point.
         """
-        center = ops.stack([ops.mean(x, axis=0), ops.mean(y, axis=0)])[..., None]  # (2, tiles, 1)
-        boxes, number = ops.transpose(self.levels[4])[:, None], None
+        center = ops.stack([ops.mean(x, axis=0), ops.mean(y, axis=0)])[:, None]  # (2, 1, tiles)
+        boxes, number = ops.transpose(self.levels[4])[..., None], None
+        inside = ops.arange(16, dtype="int32")[:, None]
         left_out = np.inf
         for level in (2, 0):
             gap = ops.maximum(boxes[:2] - center, center - boxes[2:]) - (TILE - 1) / 2
             distance = ops.sum(ops.square(ops.maximum(gap, 0.0)), axis=0)
-            order = ops.argsort(distance, axis=1)  # TensorFlow cannot serve the `top_k` of JAX
-            nearest_left_out = ops.take_along_axis(distance, order[:, together : together + 1], 1)
-            left_out = ops.minimum(left_out, nearest_left_out[:, 0])
-            chosen = ops.cast(order[:, :together], "int32")
-            chosen = chosen if number is None else ops.take_along_axis(number, chosen, axis=1)
-            number = ops.reshape(
-                chosen[..., None] * 16 + ops.arange(16, dtype="int32"), (-1, together * 16)
-            )
+            nearest, chosen = backend.smallest(distance, together + 1)
+            left_out = ops.minimum(left_out, nearest[-1])
+            chosen = chosen[:-1]
+            chosen = chosen if number is None else ops.take_along_axis(number, chosen, axis=0)
+            number = ops.reshape(chosen[:, None] * 16 + inside, (together * 16, -1))
             boxes = ops.take(ops.reshape(self.levels[level], (-1, 16 * 4)), chosen, axis=0)
-            boxes = ops.transpose(ops.reshape(boxes, (-1, together * 16, 4)), (2, 0, 1))
-        offsets = ops.convert_to_tensor(OFFSETS[:, None, None])
-        dx = ops.square(boxes[0] - center[0] - offsets)
-        dy = ops.square(boxes[1] - center[1] - offsets)
-        distance = ops.reshape(dy[:, None] + dx[None], (TILE * TILE, -1, together * 16))
-        place = ops.transpose(ops.cast(ops.argmin(distance, axis=-1), "int32"))
-        leaf = ops.transpose(ops.take_along_axis(number, place, axis=1))
-        best = ops.take(self.leaf_point, leaf, axis=0)
-        point = ops.take(self.points, best, axis=0)
-        distance = ops.square(point[..., 0] - x) + ops.square(point[..., 1] - y)
-        return best, ops.max(distance, axis=0) > left_out
+            boxes = ops.transpose(ops.reshape(boxes, (together, -1, 16, 4)), (3, 0, 2, 1))
+            boxes = ops.reshape(boxes, (4, together * 16, -1))
+        offsets = ops.convert_to_tensor(OFFSETS[:, None])
+        dx = ops.square((boxes[0] - center[0])[:, None] - offsets)  # (points, TILE, tiles)
+        dy = ops.square((boxes[1] - center[1])[:, None] - offsets)
+        distance = ops.reshape(dy[:, :, None] + dx[:, None], (together * 16, TILE * TILE, -1))
+        smallest, place = backend.smallest(distance, 1)
+        leaf = ops.take_along_axis(number, place[0], axis=0)
+        return ops.take(self.leaf_point, leaf, axis=0), ops.max(smallest[0], axis=0) > left_out
 
     def walk(self, best, x, y):
         """The nearest of all points, leaving out the boxes no closer than the best so far."""

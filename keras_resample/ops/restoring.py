@@ -37,8 +37,8 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     reads from further away than its nearest point.
 
     How the nearest point is found: each tile of 4 x 4 pixels starts at a point that lies in or near
-    it, steps to the nearest of that point and its neighbours in the grid, and compares the 3 x 3
-    points around. That these are all that matter is proved by counting: an integral image says how
+    it, steps twice to the nearest of that point and its neighbours in the grid, and compares the
+    3 x 3 points around. That these are all that matter is proved by counting: an integral image says how
     many points lie in the square that the distances found reach. Where there are others, the tile
     compares the points in the nearest 4, or else 12, boxes of 16 points that lie near each other:
     enough where every other box is further away than what each pixel found. Where that is not so
