@@ -84,25 +84,43 @@ def nearest(images, rows, cols):
 def smallest(values, count):
     """The `count` smallest of `values` (n, ...) along the first axis, in order, and their indices.
 
-    Of equal ones any. By comparisons of halves, which XLA computes in vectors, as it does no sort
-    and no `argmin`. (To look for the minimum among the values is no way: XLA may compute them
+    Of equal ones any. By comparisons of whole rows, which XLA computes in vectors, as it does no
+    sort and no `argmin`. (To look for the minimum among the values is no way: XLA may compute them
     twice, with other rounding.)
     """
+    if count == 1:
+        best, place = _smallest_row(values)
+        return best[None], place[None]
     length = values.shape[0]
     index = ops.reshape(ops.arange(length, dtype="int32"), (-1,) + (1,) * (len(values.shape) - 1))
     found, indices = [], []
     for _ in range(count):
         if indices:
             values = ops.where(index == indices[-1], math.inf, values)
-        best, place = values, ops.broadcast_to(index, ops.shape(values))
-        while best.shape[0] > 1:
-            half = (best.shape[0] + 1) // 2
-            closer = best[-half:] < best[:half]
-            best = ops.where(closer, best[-half:], best[:half])
-            place = ops.where(closer, place[-half:], place[:half])
-        found.append(best[0])
-        indices.append(place[0])
+        best, place = _smallest_by_halves(values, index)
+        found.append(best)
+        indices.append(place)
     return ops.stack(found), ops.stack(indices)
+
+
+def _smallest_row(values):
+    best, *rest = ops.unstack(values)
+    place = ops.zeros_like(best, dtype="int32")
+    for number, value in enumerate(rest, 1):
+        closer = value < best
+        best, place = ops.where(closer, value, best), ops.where(closer, number, place)
+    return best, place
+
+
+def _smallest_by_halves(values, index):
+    """One after the other is faster, but `count` times so many operations take long to compile."""
+    index = ops.broadcast_to(index, ops.shape(values))
+    while values.shape[0] > 1:
+        half = (values.shape[0] + 1) // 2
+        closer = values[-half:] < values[:half]
+        values = ops.where(closer, values[-half:], values[:half])
+        index = ops.where(closer, index[-half:], index[:half])
+    return values[0], index[0]
 
 
 def fused(function, tensor):

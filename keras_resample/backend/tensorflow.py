@@ -6,11 +6,15 @@ the images is faster as an ordinary graph, so it is outside of the scope.
 """
 
 import contextlib
+import math
 
 import tensorflow as tf
 from keras import ops
 
+from keras_resample.backend import reference
 from keras_resample.backend.reference import tap_weights
+
+FEW_ROWS = 16
 
 
 def fusion():
@@ -172,9 +176,11 @@ def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_
 
 
 def smallest(values, count):
-    """See `reference.smallest`."""
-    if count == 1:
-        index = tf.argmin(values, axis=0, output_type="int32")
-        return tf.reduce_min(values, axis=0)[None], index[None]
-    found = tf.math.top_k(-tf.transpose(values), count)
-    return -tf.transpose(found.values), tf.transpose(found.indices)
+    """See `reference.smallest`, which is as fast for few rows; their number may be unknown here."""
+    if count > 1:
+        found = tf.math.top_k(-tf.transpose(values), count)
+        return -tf.transpose(found.values), tf.transpose(found.indices)
+    if (values.shape[0] or math.inf) <= FEW_ROWS:
+        return reference.smallest(values, 1)
+    index = tf.argmin(values, axis=0, output_type="int32")
+    return tf.reduce_min(values, axis=0)[None], index[None]

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.backend.compiling import compiled_once
 from keras_resample.ops.point_tree import LIMIT, NOWHERE, OFFSETS, SLACK, TILE, PointTree
 
@@ -124,31 +125,32 @@ class _Search:
         return ops.reshape(first, (self.count,)), ops.reshape(table, (self.count, 2 * NEAR**2))
 
     def window(self, index):
-        """Indices and coordinates (9, ...) of the points around `index`, each once."""
+        """Index of the first of the points around `index`, and their coordinates (9, ...)."""
         first, table = self.around
         x, y = ops.split(ops.transpose(ops.take(table, index, axis=0)), 2, axis=0)
-        step = ops.arange(NEAR**2, dtype="int32")[:, None]
-        step = step // NEAR * self.cols + step % NEAR
-        return ops.take(first, index, axis=0) + step, x, y
+        return ops.take(first, index, axis=0), x, y
+
+    def nearest_in_window(self, first, distance):
+        """Index of the point with the smallest distance (9, ...), and that distance."""
+        smallest, place = backend.smallest(distance, 1)
+        return first + place[0] // NEAR * self.cols + place[0] % NEAR, smallest[0]
 
     def step(self, guess, center):
         """The point nearest to the tile's centre among those around `guess`."""
-        index, x, y = self.window(guess)
+        first, x, y = self.window(guess)
         distance = ops.square(x - center[0]) + ops.square(y - center[1])
-        return _nearest_of(ops.unstack(distance), ops.unstack(index))[1]
+        return self.nearest_in_window(first, distance)[0]
 
     def search_tiles(self, guess, center):
         """Nearest points (TILE * TILE, tiles) among those around `guess`; doubtful tiles."""
-        index, x, y = self.window(guess)
+        first, x, y = self.window(guess)
         offsets = ops.convert_to_tensor(OFFSETS[None, :, None])
         dx = ops.square((x - center[0])[:, None] - offsets)
         dy = ops.square((y - center[1])[:, None] - offsets)
-        planes = zip(ops.unstack(dy), ops.unstack(dx), strict=True)
-        distances = [y[:, None] + x[None] for y, x in planes]
-        smallest, best = _nearest_of(distances, ops.unstack(index))
-        reach = ops.sqrt(ops.max(smallest, axis=(0, 1))) + (TILE - 1) / 2
-        doubtful = ops.logical_not(self.complete(x, y, *center, reach))
-        return ops.reshape(best, (TILE * TILE, self.tiles)), doubtful
+        distance = ops.reshape(dy[:, :, None] + dx[:, None], (NEAR**2, TILE * TILE, self.tiles))
+        best, distance = self.nearest_in_window(first, distance)
+        reach = ops.sqrt(ops.max(distance, axis=0)) + (TILE - 1) / 2
+        return best, ops.logical_not(self.complete(x, y, *center, reach))
 
     def complete(self, x, y, center_x, center_y, reach):
         """Whether (x, y) (k, ...) are all points in the square of half side `reach`, grown to
@@ -210,15 +212,3 @@ class _Search:
             search = functools.partial(tree.nearest_boxes, boxes)
             best, doubtful = self.refine(best, doubtful, search, share)
         return self.refine(best, doubtful, tree.walk, share=256)[0]
-
-
-def _nearest_of(distances, indices):
-    """The smallest of several distances, and its index; the first of equal ones."""
-    smallest, best = distances[0], indices[0]
-    if len(best.shape) < len(smallest.shape):
-        best = ops.broadcast_to(best, ops.shape(smallest))
-    for distance, index in zip(distances[1:], indices[1:], strict=True):
-        closer = distance < smallest
-        smallest = ops.where(closer, distance, smallest)
-        best = ops.where(closer, index, best)
-    return smallest, best

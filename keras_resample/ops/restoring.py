@@ -38,12 +38,13 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
 
     How the nearest point is found: each tile of 4 x 4 pixels starts at a point that lies in or near
     it, steps twice to the nearest of that point and its neighbours in the grid, and compares the
-    3 x 3 points around. That these are all that matter is proved by counting: an integral image says how
-    many points lie in the square that the distances found reach. Where there are others, the tile
-    compares the points in the nearest 4, or else 12, boxes of 16 points that lie near each other:
-    enough where every other box is further away than what each pixel found. Where that is not so
-    either, each pixel walks through the tree of those boxes, leaving out the boxes that are further
-    away than its best point. Memory is a few numbers per pixel of one image and per point.
+    3 x 3 points around. That these are all that matter is proved by counting: an integral image
+    says how many points lie in the square that the distances found reach. Where there are others,
+    the tile compares the points in the nearest 4, or else 12, boxes of 16 points that lie near
+    each other: enough where every other box is further away than what each pixel found. Where that
+    is not so either, each pixel walks through the tree of those boxes, leaving out the boxes that
+    are further away than its best point. Memory is a few numbers per pixel of one image and per
+    point.
 
     Gradients flow to the values, none to the grid.
 
@@ -121,72 +122,73 @@ def _read_bilinear(values, grid, height, width):
     _, rows, cols, _ = ops.shape(values)
     index = nearest_points(grid * extent(width, height), height=height, width=width)
     displacement = (grid - uniform_grid_like(grid)) * extent(cols, rows)
-    start = ops.cast(ops.stack([index % cols, index // cols], axis=-1), "float32")
+    start = ops.cast(ops.stack([index % cols, index // cols], axis=1), "float32")
     place = _invert(displacement, start, height=height, width=width)
-    result = backend.bilinear(values, place[:, :, None])
+    result = backend.bilinear(values, ops.transpose(place, (0, 2, 1))[:, :, None])
     dtype = keras_backend.standardize_dtype(values.dtype)
     return ops.cast(result, dtype if keras_backend.is_float_dtype(dtype) else "float32")
 
 
 @compiled_once
 def _invert(displacement, start, *, height, width):
-    """Places (b, height * width, 2) in cells where the grid meets the pixels' centres.
+    """Places (b, 2, height * width) in cells where the grid meets the pixels' centres.
 
     Args:
         displacement: (b, rows, cols, 2), of the grid from the uniform one, in cells.
-        start: (b, height * width, 2), in cells.
+        start: (b, 2, height * width), in cells.
         height, width: the image's.
     """
     _, rows, cols, _ = ops.shape(displacement)
     x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
-    target = ops.reshape(ops.stack([x, y], axis=-1), (height * width, 2)) * extent(cols, rows) - 0.5
-    cell = extent(width, height) / extent(cols, rows)
+    size = ops.reshape(extent(cols, rows), (-1, 1))
+    target = ops.reshape(ops.stack([x, y]), (2, height * width)) * size - 0.5
+    cell = ops.reshape(extent(width, height), (-1, 1)) / size
     return ops.map(lambda given: _newton(*given, target, cell), (displacement, start))
 
 
 def _newton(displacement, start, target, cell):
-    """Places (p, 2) in cells where the place plus the displacement there is the target.
+    """Places (2, p) in cells where the place plus the displacement there is the target.
 
     By at most a cell a step. At the frame, where a step would leave the grid, it goes on along the
     frame to the place nearest to the target, at `cell` pixels a cell. The closest of the places on
     the way is the result.
     """
     rows, cols, _ = ops.shape(displacement)
-    last = extent(cols, rows) - 1.0
-    units = ops.eye(2)
-    cells, size = _cells(displacement), ops.convert_to_tensor([cols, rows], dtype="int32")
+    last = ops.reshape(extent(cols, rows) - 1.0, (-1, 1))
+    units = ops.reshape(ops.eye(2), (2, 2, 1))
+    cells = _cells(displacement)
 
     def step(_, state):
         closest, best, place = state
-        moved, along_x, along_y = _displacement_at(cells, size, place)
+        moved, along_x, along_y = _displacement_at(cells, (rows, cols), place)
         missing = (target - place - moved) * cell
-        distance = ops.sum(ops.square(missing), axis=-1)
+        distance = ops.sum(ops.square(missing), axis=0)
         closer = distance < closest
         closest = ops.where(closer, distance, closest)
-        best = ops.where(closer[:, None], place, best)
+        best = ops.where(closer, place, best)
         along_x, along_y = (along_x + units[0]) * cell, (along_y + units[1]) * cell
         determinant = _cross(along_x, along_y)
-        move = ops.stack([_cross(missing, along_y), _cross(along_x, missing)], axis=-1)
-        move = move / ops.where(determinant == 0, 1.0, determinant)[:, None]
+        move = ops.stack([_cross(missing, along_y), _cross(along_x, missing)])
+        move = move / ops.where(determinant == 0, 1.0, determinant)
         leaves = (place + move < 0) & (place <= 0) | (place + move > last) & (place >= last)
-        alone = ops.stack([_projection(missing, v) for v in (along_x, along_y)], axis=-1)
-        other_leaves = ops.flip(leaves, axis=-1)
+        alone = ops.stack([_projection(missing, v) for v in (along_x, along_y)])
+        other_leaves = ops.flip(leaves, axis=0)
         move = ops.where(other_leaves, alone, ops.where(leaves, 0.0, move))
         place = ops.clip(place + ops.clip(move, -1.0, 1.0), 0.0, last)
         return closest, best, ops.where(ops.isnan(place), best, place)
 
-    state = (ops.full_like(start[:, 0], np.inf), start, start)
+    state = (ops.full_like(start[0], np.inf), start, start)
     return ops.fori_loop(0, NEWTON_STEPS + 1, step, state)[1]
 
 
 def _cross(a, b):
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return a[0] * b[1] - a[1] * b[0]
 
 
 def _projection(a, b):
     """Length of `a` along `b`, in lengths of `b`."""
-    square = ops.sum(ops.square(b), axis=-1)
-    return ops.sum(a * b, axis=-1) / ops.where(square == 0, 1.0, square)
+    square = ops.sum(ops.square(b), axis=0)
+    return ops.sum(a * b, axis=0) / ops.where(square == 0, 1.0, square)
 
 
 def _cells(displacement):
@@ -198,12 +200,15 @@ def _cells(displacement):
 
 
 def _displacement_at(cells, size, place):
-    """The displacement at places (p, 2) in cells, and its derivatives along x and along y."""
-    low = ops.clip(ops.cast(ops.floor(place), "int32"), 0, ops.maximum(size - 2, 0))
-    fraction = place - ops.cast(low, "float32")
-    fx, fy = fraction[:, :1], fraction[:, 1:]
-    corners = ops.take(cells, low[:, 1] * size[0] + low[:, 0], axis=0)
-    a, b, c, d = ops.split(corners, 4, axis=-1)
+    """The displacement at places (2, p) in cells, and its derivatives along x and along y."""
+    rows, cols = size
+    col, row = (
+        ops.clip(ops.cast(ops.floor(p), "int32"), 0, ops.maximum(count - 2, 0))
+        for p, count in ((place[0], cols), (place[1], rows))
+    )
+    fx, fy = place[0] - ops.cast(col, "float32"), place[1] - ops.cast(row, "float32")
+    corners = ops.transpose(ops.take(cells, row * cols + col, axis=0))
+    a, b, c, d = ops.split(corners, 4, axis=0)
     top, bottom = a + (b - a) * fx, c + (d - c) * fx
     return top + (bottom - top) * fy, (b - a) * (1 - fy) + (d - c) * fy, bottom - top
 
