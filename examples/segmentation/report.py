@@ -90,12 +90,20 @@ def tables(records, size, data, speeds):
 
 def best_edge_based(by_method):
     """Of the blur radii of edge-based sampling the one of the highest mean IoU."""
-    scores = {name: mean(own, "mean_iou") for name, own in by_method.items()}
     found = set()
-    for method in {name.split()[0] for name in scores if name.startswith(EDGE_BASED)}:
-        radii = [name for name in scores if name.split()[0] == method]
-        found.add(max(radii, key=scores.get))
+    for method in {name.split()[0] for name in by_method if name.startswith(EDGE_BASED)}:
+        radii = {name: own for name, own in by_method.items() if name.split()[0] == method}
+        radii = of_shared_seeds(radii)
+        found.add(max(radii, key=lambda name: mean(radii[name], "mean_iou")))
     return found
+
+
+def of_shared_seeds(by_method):
+    """The records of the seeds that all methods have; all records where there is no such seed."""
+    seeds = set.intersection(*({r["seed"] for r in own} for own in by_method.values()))
+    if not seeds:
+        return by_method
+    return {name: [r for r in own if r["seed"] in seeds] for name, own in by_method.items()}
 
 
 def mean(records, key):
@@ -160,14 +168,15 @@ def notes(results):
         f"edge weight 0 and {settings['edge_weight']:g}{edges}.",
         "* Edge-based: **an oracle**. Its density is the blurred edge map of the true label, at "
         "test time too (Jin et al., A.5), by the same sampler. Every blur radius (in output "
-        "cells) was trained; the best was chosen by its test score.",
+        "cells) was trained; the best was chosen by its test score on the seeds that all radii "
+        "have.",
         "* mIoU: at full resolution, over all test pixels together. Sampled: in the deformed "
         "space. mIoU(Y', Y): of labels that are sampled and restored, the most a perfect network "
         "reaches.",
         "* GFLOPs: convolutions for one image, a multiplication and an addition being two. "
         "images/s: inference to the restored probabilities of all pixels, methods taking turns, "
         f"batches of {settings['batch_size']}. Minutes: of one training.",
-        "* The curve of cost shows the seeds that all methods of a size have.",
+        "* The curve of cost shows, at each size, the seeds that all of its methods have.",
         f"* Machine: {machine['processor']}, {machine['cores']} cores, device {machine['device']}; "
         f"backend {machine['backend']}; {versions}; Python {machine['python']}",
         f"* Date: {machine['date']}",
@@ -198,19 +207,17 @@ def draw(records, data, out, pictures):
 
 
 def cost_curve(records):
-    """mIoU over the GFLOPs of network and sampler, of the seeds that all methods of a size have."""
+    """mIoU over the GFLOPs of network and sampler, of the seeds that all methods in it have."""
     costs, ious, full = {}, {}, None
     for size in sizes_of(records):
         by_method = trainings(records, size)
         best = best_edge_based(by_method)
-        seeds = set.intersection(*({r["seed"] for r in own} for own in by_method.values()))
-        if seeds:
-            by_method = {k: [r for r in v if r["seed"] in seeds] for k, v in by_method.items()}
-        for name, own in by_method.items():
+        shown = {k: v for k, v in by_method.items() if not k.startswith(EDGE_BASED) or k in best}
+        for name, own in of_shared_seeds(shown).items():
             method = name.split()[0]
             if method == FULL:
                 full = mean(own, "mean_iou")
-            elif not method.startswith(EDGE_BASED) or name in best:
+            else:
                 label = title(method)
                 gflops = own[0]["network_gflops"] + own[0]["sampler_gflops"]
                 costs.setdefault(label, []).append(gflops)

@@ -217,3 +217,12 @@ def test_tables_say_mean_and_spread():
     assert report.percent([0.5]) == "50.0"
     assert report.percent([0.5, 0.6]) == "55.0 ± 7.1"
     assert report.percent([0.01, 0.02], "+.1f") == "+1.5 ± 0.7"
+
+
+def test_methods_are_compared_on_the_seeds_they_share():
+    def runs(*ious):
+        return [{"seed": seed, "mean_iou": iou} for seed, iou in enumerate(ious)]
+
+    by_method = {"uniform": runs(0.5), "edge-based 1": runs(0.6, 0.3), "edge-based 2": runs(0.5)}
+    assert report.best_edge_based(by_method) == {"edge-based 1"}
+    assert report.of_shared_seeds(by_method)["edge-based 1"] == runs(0.6)
