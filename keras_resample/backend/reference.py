@@ -84,26 +84,29 @@ def nearest(images, rows, cols):
 def smallest(values, count):
     """The `count` smallest of `values` (n, ...) along the first axis, in order, and their indices.
 
-    Of equal ones any. By comparisons of whole rows, which XLA computes in vectors, as it does no
-    sort and no `argmin`. (To look for the minimum among the values is no way: XLA may compute them
-    twice, with other rounding.)
+    Of equal ones the first. The values are finite and not negative, as squared distances are. By
+    comparisons of whole rows, which XLA computes in vectors, as it does no sort and no `argmin`.
+    (To look for the minimum among the values is no way: XLA may compute them twice, with other
+    rounding.)
     """
     if count == 1:
         best, place = _smallest_row(values)
         return best[None], place[None]
-    length = values.shape[0]
-    index = ops.reshape(ops.arange(length, dtype="int32"), (-1,) + (1,) * (len(values.shape) - 1))
-    found, indices = [], []
+    index = ops.arange(values.shape[0], dtype="int32")
+    index = ops.reshape(index, (-1,) + (1,) * (len(values.shape) - 1))
+
+    found = []
     for _ in range(count):
-        if indices:
-            values = ops.where(index == indices[-1], math.inf, values)
-        best, place = _smallest_by_halves(values, index)
-        found.append(best)
-        indices.append(place)
-    return ops.stack(found), ops.stack(indices)
+        best, place = _smallest_by_pairs(values, ops.broadcast_to(index, ops.shape(values)))
+        found.append((best, place))
+        values = ops.where(index == place, math.inf, values)
+    best, place = zip(*found, strict=True)
+    return ops.stack(best), ops.stack(place)
 
 
 def _smallest_row(values):
+    """The smallest row and its index, by one row after the other: fast, but not to be repeated
+    `count` times, as so many operations take long to compile."""
     best, *rest = ops.unstack(values)
     place = ops.zeros_like(best, dtype="int32")
     for number, value in enumerate(rest, 1):
@@ -112,14 +115,15 @@ def _smallest_row(values):
     return best, place
 
 
-def _smallest_by_halves(values, index):
-    """One after the other is faster, but `count` times so many operations take long to compile."""
-    index = ops.broadcast_to(index, ops.shape(values))
-    while values.shape[0] > 1:
-        half = (values.shape[0] + 1) // 2
-        closer = values[-half:] < values[:half]
-        values = ops.where(closer, values[-half:], values[:half])
-        index = ops.where(closer, index[-half:], index[:half])
+def _smallest_by_pairs(values, index):
+    """The smallest row and its index, in rounds of neighbours that keep their order."""
+    while (length := values.shape[0]) > 1:
+        even = length // 2 * 2
+        closer = values[1:even:2] < values[:even:2]
+        values, index = (
+            ops.concatenate([ops.where(closer, rows[1:even:2], rows[:even:2]), rows[even:]])
+            for rows in (values, index)
+        )
     return values[0], index[0]
 
 

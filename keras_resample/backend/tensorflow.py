@@ -1,4 +1,5 @@
-"""The bilinear kernel on TensorFlow: four gathers that XLA may fuse, and their derivative by hand.
+"""The kernels on TensorFlow. The bilinear one: four gathers that XLA may fuse, and their
+derivative by hand.
 
 `fusion` marks operations for XLA where it is linked. A SavedModel of them stays an ordinary graph
 that any server runs; a nested `jit_compile=True` would refuse without the compiler. The gradient to
@@ -14,7 +15,7 @@ from keras import ops
 from keras_resample.backend import reference
 from keras_resample.backend.reference import tap_weights
 
-FEW_ROWS = 16
+FEW_ROWS = 16  # that are compared one by one faster than `argmin` does, and soon compiled
 
 
 def fusion():

@@ -114,13 +114,11 @@ def take_bilinear(images, positions, training):
     else:
         scale = positions.new_tensor([2 / (width - 1), 2 / (height - 1)])
     places = (positions * scale).sub_(1)
+    margin = 2 * torch.finfo(images.dtype).eps
     if training:
-        margin = 2 * torch.finfo(images.dtype).eps
         places = hardtanh(places, -1 - margin, 1 + margin)  # its derivative is 1 on the edges
-        with torch.no_grad():  # the last pixel belongs to the last cell, in its derivative
-            places.clamp_(-1, 1 - margin)
-    else:
-        places.clamp_(-1, 1)
+    with torch.no_grad():  # the last pixel belongs to the last cell
+        places.clamp_(-1, 1 - margin)
     places = places.expand(batch, -1, -1, -1).reshape(batch, 1, samples * count, 2)
     images = images.permute(0, 3, 1, 2)
     fits = batch > 1 and images[0].numel() * images.element_size() <= CACHE
@@ -194,6 +192,12 @@ def bilinear(images, positions, weights=None):
 
 
 def smallest(values, count):
-    """See `reference.smallest`; of equal ones any."""
-    found = values.min(0, keepdim=True) if count == 1 else values.topk(count, 0, largest=False)
-    return found.values, found.indices.int()
+    """See `reference.smallest`; `topk` finds the first of integers: bits of the value, index."""
+    if count == 1:
+        found, indices = values.min(0, keepdim=True)
+        return found, indices.int()
+    index = torch.arange(len(values), device=values.device)
+    index = index.reshape(-1, *(1,) * (values.ndim - 1))
+    keys = (values.view(torch.int32).long() << 32) + index
+    keys = keys.topk(count, 0, largest=False).values
+    return (keys >> 32).int().view(torch.float32), keys.int()

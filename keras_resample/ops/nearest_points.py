@@ -182,6 +182,10 @@ class _Search:
             together = min(max(self.tiles // share, 128), 4096, self.tiles)
         number = ops.cumsum(ops.cast(doubtful, "int32"))
         total = number[-1]
+        everything = ops.arange(self.tiles, dtype="int32")
+        queue = ops.where(doubtful, number - 1, self.tiles)
+        queue = ops.segment_max(everything, queue, self.tiles + 1)
+        queue = ops.clip(queue, 0, self.tiles - 1)
         pixel = ops.arange(TILE * TILE, dtype="int32")
         offset_x = ops.convert_to_tensor(np.tile(OFFSETS, TILE)[:, None])
         offset_y = ops.convert_to_tensor(np.repeat(OFFSETS, TILE)[:, None])
@@ -190,9 +194,8 @@ class _Search:
             return done < total
 
         def some(done, best, doubtful):
-            wanted = done + 1 + ops.arange(together, dtype="int32")
-            tile = ops.searchsorted(number, wanted)
-            tile = ops.minimum(ops.cast(tile, "int32"), self.tiles - 1)
+            wanted = done + ops.arange(together, dtype="int32")
+            tile = ops.take(queue, ops.minimum(wanted, self.tiles), axis=0)
             center_x, center_y = self.tile_center(tile)
             x = center_x[None] + offset_x
             y = center_y[None] + offset_y

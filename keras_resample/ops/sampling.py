@@ -35,8 +35,8 @@ def sample(
     At a uniform grid and an integer ratio that is average pooling.
 
     Gradients flow to the images (of floating dtype) and to the grid. A NaN in the grid stays in
-    its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch a
-    bilinear grid shared by the batch has no second derivative.
+    its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch
+    bilinear sampling has a second derivative only at a grid per image and fewer than 16 channels.
 
     Args:
         images: `(batch, h, w, channels)`, or `(batch, channels, h, w)` under channels-first; of
