@@ -117,7 +117,7 @@ class Store:
         self.content["settings"] = settings
 
     def save(self):
-        from keras_resample.compare.results import atomic, finite
+        from keras_resample.compare.engine.results import atomic, finite
 
         with atomic(self.file) as path:
             path.write_text(json.dumps(finite(self.content), indent=1) + "\n", encoding="utf-8")
@@ -153,7 +153,7 @@ def compare(options, report=print):
     from segmentation import data, training
     from segmentation import report as pages
 
-    from keras_resample.compare.machine import describe
+    from keras_resample.compare.engine.machine import describe
 
     keras.config.set_image_data_format("channels_last")
     store = Store(options.out, {name: vars(options)[name] for name in (*FIXED, "seeds")})

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import keras_resample as kr
-from keras_resample.compare.flops import gflops
+from keras_resample.compare.engine.flops import gflops
 from segmentation import networks
 from segmentation.data import EdgeOracle
 from segmentation.names import EDGE_BASED, FULL, parts

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import keras_resample as kr
-from keras_resample.compare.results import atomic
+from keras_resample.compare.engine.results import atomic
 from segmentation.names import EDGE_BASED, FULL, METHODS, title
 from segmentation.training import WIDTHS
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import keras_resample as kr
-from keras_resample.compare.progress import Progress, ProgressCallback
+from keras_resample.compare.engine.progress import Progress, ProgressCallback
 from segmentation import methods
 from segmentation.data import Batches
 from segmentation.names import FULL, parts

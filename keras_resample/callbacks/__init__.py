@@ -4,3 +4,14 @@ from keras_resample.callbacks.epoch_seeds import EpochSeeds
 from keras_resample.callbacks.jacobian_logger import JacobianLogger
 from keras_resample.callbacks.verification_callback import VerificationCallback
 from keras_resample.callbacks.warm_up import WarmUp
+
+__all__ = [
+    "EpochSeeds",
+    "JacobianLogger",
+    "VerificationCallback",
+    "WarmUp",
+]
+
+
+def __dir__():
+    return __all__

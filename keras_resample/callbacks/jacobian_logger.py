@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.layers.flow_warp_downsample import FlowWarpDownsample
+from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.ops.jacobian import corner_jacobians, jacobian_determinant
 
 

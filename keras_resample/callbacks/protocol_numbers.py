@@ -6,8 +6,8 @@ import inspect
 
 import numpy as np
 
-from keras_resample.metrics.all_pairs import all_pairs, bounded_pairs
-from keras_resample.metrics.pair_scores import pair_scores
+from keras_resample.metrics.verification.all_pairs import all_pairs, bounded_pairs
+from keras_resample.metrics.verification.pair_scores import pair_scores
 
 # What the functions that return several numbers return, after the name of the first.
 SEVERAL = {"lfw_accuracy": ("", "_std"), "val_at_far": ("", "_std", "_far")}

@@ -5,7 +5,7 @@ import keras
 from keras_resample.callbacks.best_model import SUFFIXES, BestModel
 from keras_resample.callbacks.protocol_numbers import protocol_numbers
 from keras_resample.callbacks.verification_set import FlipEmbedder, verification_sets
-from keras_resample.metrics.lfw import lfw_accuracy
+from keras_resample.metrics.verification.lfw import lfw_accuracy
 from keras_resample.models.recognizer import Recognizer
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from keras_resample import callbacks, metrics
 from keras_resample.compare import front_ends
-from keras_resample.compare.flops import gflops
-from keras_resample.compare.progress import ProgressCallback
-from keras_resample.compare.results import atomic, checkpoints, finite
-from keras_resample.metrics.all_pairs import bounded_pairs
+from keras_resample.compare.engine.flops import gflops
+from keras_resample.compare.engine.progress import ProgressCallback
+from keras_resample.compare.engine.results import atomic, checkpoints, finite
+from keras_resample.metrics.verification.all_pairs import bounded_pairs
 
 # False accept rates of the table; 1e-4 to 1e-6 are those of the paper.
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -7,9 +7,10 @@ import keras
 
 from keras_resample import export
 from keras_resample.compare import data as data_module
-from keras_resample.compare import experiment, front_ends, machine, report, speed
-from keras_resample.compare.progress import Progress
-from keras_resample.compare.results import Store, atomic
+from keras_resample.compare import experiment, front_ends
+from keras_resample.compare.engine import machine, report, speed
+from keras_resample.compare.engine.progress import Progress
+from keras_resample.compare.engine.results import Store, atomic
 from keras_resample.compare.settings import SettingError
 
 # Expected time of an epoch: the pixels a front end leaves, and what a batch costs anyway.
@@ -169,7 +170,7 @@ def _figures(store, data, runs, say):
             'Install it with: pip install "keras-resample[visualization]"'
         )
         return []
-    from keras_resample.compare import figures
+    from keras_resample.compare.engine import figures
 
     say("Drawing the figures ...")
     seed = runs[0]["seed"]

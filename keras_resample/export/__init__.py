@@ -2,3 +2,12 @@
 
 from keras_resample.export.check import check
 from keras_resample.export.saved_model import saved_model
+
+__all__ = [
+    "check",
+    "saved_model",
+]
+
+
+def __dir__():
+    return __all__

@@ -10,3 +10,20 @@ from keras_resample.heads.margin_head import MarginHead
 from keras_resample.heads.mv_softmax import MVSoftmax
 from keras_resample.heads.norm_face import NormFace
 from keras_resample.heads.sphere_face import SphereFace
+
+__all__ = [
+    "AdaFace",
+    "ArcFace",
+    "CombinedMargin",
+    "CosFace",
+    "CurricularFace",
+    "MVSoftmax",
+    "MagFace",
+    "MarginHead",
+    "NormFace",
+    "SphereFace",
+]
+
+
+def __dir__():
+    return __all__

@@ -1,8 +1,21 @@
 """Samplers as Keras layers."""
 
-from keras_resample.layers.deformation_module import DeformationModule
-from keras_resample.layers.flow_warp_downsample import FlowWarpDownsample
-from keras_resample.layers.grid_sampler import GridSampler
-from keras_resample.layers.learned_resizer import LearnedResizer
-from keras_resample.layers.saliency_sampler import SaliencySampler
-from keras_resample.layers.uniform_downsample import UniformDownsample
+from keras_resample.layers.samplers.deformation_module import DeformationModule
+from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
+from keras_resample.layers.samplers.grid_sampler import GridSampler
+from keras_resample.layers.samplers.learned_resizer import LearnedResizer
+from keras_resample.layers.samplers.saliency_sampler import SaliencySampler
+from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
+
+__all__ = [
+    "DeformationModule",
+    "FlowWarpDownsample",
+    "GridSampler",
+    "LearnedResizer",
+    "SaliencySampler",
+    "UniformDownsample",
+]
+
+
+def __dir__():
+    return __all__

@@ -1,8 +1,8 @@
 """Published networks, and the models that train and run them behind samplers and heads."""
 
 from keras_resample.models import convert
-from keras_resample.models.hrnet_v2 import HRNetV2
-from keras_resample.models.iresnet import (
+from keras_resample.models.networks.hrnet_v2 import HRNetV2
+from keras_resample.models.networks.iresnet import (
     IResNet,
     IResNet18,
     IResNet34,
@@ -10,8 +10,28 @@ from keras_resample.models.iresnet import (
     IResNet100,
     IResNet200,
 )
-from keras_resample.models.mobilefacenet import MobileFaceNet
-from keras_resample.models.pspnet import PSPNet
+from keras_resample.models.networks.mobilefacenet import MobileFaceNet
+from keras_resample.models.networks.pspnet import PSPNet
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.segmentation_report import segmentation_report
 from keras_resample.models.segmenter import Segmenter
+
+__all__ = [
+    "HRNetV2",
+    "IResNet",
+    "IResNet100",
+    "IResNet18",
+    "IResNet200",
+    "IResNet34",
+    "IResNet50",
+    "MobileFaceNet",
+    "PSPNet",
+    "Recognizer",
+    "Segmenter",
+    "convert",
+    "segmentation_report",
+]
+
+
+def __dir__():
+    return __all__

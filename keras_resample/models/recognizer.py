@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.heads.margin_head import MarginHead, check_labels, check_range
-from keras_resample.models.labelled_model import IMAGES, LABELS, LabelledModel
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
 # What `call` gives then, for the loss and the metrics of that step.
 EMBEDDINGS, LOGITS, TARGETS = "embeddings", "logits", "targets"

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.metrics.segmentation_scores import SegmentationScores
-from keras_resample.metrics.upsampling import sampled_and_restored
-from keras_resample.models.labelled_model import IMAGES, LABELS
-from keras_resample.models.sampled_segmentation import CLASSES, GRID
+from keras_resample.metrics.segmentation.segmentation_scores import SegmentationScores
+from keras_resample.metrics.segmentation.upsampling import sampled_and_restored
 from keras_resample.models.segmenter import Segmenter
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS
+from keras_resample.models.steps.sampled_segmentation import CLASSES, GRID
 
 
 def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_size=4):

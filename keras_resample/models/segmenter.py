@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from keras_resample.layers.grid_sampler import GridSampler
+from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
-from keras_resample.metrics.confusion import class_ious, mean_iou_metric
-from keras_resample.models.class_weighted_model import ClassWeightedModel
-from keras_resample.models.labelled_model import IMAGES, LABELS
-from keras_resample.models.sampled_segmentation import (
+from keras_resample.metrics.segmentation.confusion import class_ious, mean_iou_metric
+from keras_resample.models.steps.class_weighted_model import ClassWeightedModel
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS
+from keras_resample.models.steps.sampled_segmentation import (
     CLASSES,
     GRID,
     LOGITS,
@@ -22,14 +22,14 @@ from keras_resample.models.sampled_segmentation import (
     sample_weights,
     segment_samples,
 )
-from keras_resample.models.segmentation_checks import (
+from keras_resample.models.steps.segmentation_checks import (
     check_class_ids,
     check_edge_weight,
     check_ignore_class,
     check_label_map,
     check_output,
 )
-from keras_resample.models.segmentation_loss import SegmentationLoss, edge_target
+from keras_resample.models.steps.segmentation_loss import SegmentationLoss, edge_target
 
 # The weight of the edge loss in the paper, where both losses are of the same scale.
 EDGE_WEIGHT = 100.0

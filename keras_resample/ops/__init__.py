@@ -15,6 +15,27 @@ from keras_resample.ops.jacobian import (
     shrink_penalty,
     smoothness_penalty,
 )
-from keras_resample.ops.restoring import restore
+from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
+
+__all__ = [
+    "corner_jacobians",
+    "edge_map",
+    "fold_penalty",
+    "grid_from_affine",
+    "grid_from_boxes",
+    "grid_from_flow",
+    "jacobian_determinant",
+    "resize_grid",
+    "restore",
+    "saliency_grid",
+    "sample",
+    "shrink_penalty",
+    "smoothness_penalty",
+    "uniform_grid",
+]
+
+
+def __dir__():
+    return __all__

@@ -9,3 +9,19 @@ from keras_resample.visualization.plot_saliency import plot_saliency
 from keras_resample.visualization.plot_sampling_points import plot_sampling_points
 from keras_resample.visualization.plot_segmentation import plot_segmentation
 from keras_resample.visualization.plot_warped import plot_warped
+
+__all__ = [
+    "plot_class_frequency_change",
+    "plot_cost_curve",
+    "plot_grid",
+    "plot_jacobian",
+    "plot_roc",
+    "plot_saliency",
+    "plot_sampling_points",
+    "plot_segmentation",
+    "plot_warped",
+]
+
+
+def __dir__():
+    return __all__

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.layers.flow_warp_downsample import FlowWarpDownsample
-from keras_resample.layers.grid_sampler import GridSampler
+from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
+from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.ops.sampling import check_data_format
 
 # Okabe and Ito (2008): told apart with every kind of colour vision. Black is kept for axes.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.metrics.verification import roc
+from keras_resample.metrics.verification.roc import roc
 from keras_resample.visualization.canvas import COLORS, LINE_STYLES, new_axes
 
 # As many as a page can show.

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_resample.layers.grid_sampler import GridSampler
+from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.visualization.canvas import bare, new_figure, read_images, show_image
 
 

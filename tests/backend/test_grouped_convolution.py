@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.models.grouped_convolution import GroupedConv2D
+from keras_resample.layers.blocks.grouped_convolution import GroupedConv2D
 from tests.numerics import assert_close, gradients, to_numpy
 
 LAST, FIRST = "channels_last", "channels_first"

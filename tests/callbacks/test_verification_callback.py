@@ -188,7 +188,9 @@ def test_labelled_images_are_compared_in_all_pairs():
 
 @pytest.mark.parametrize("takes_counts", [True, False])
 def test_more_pairs_than_are_kept_are_counted(takes_counts, monkeypatch):
-    monkeypatch.setattr(sys.modules["keras_resample.metrics.all_pairs"], "MOST_PAIRS", 10)
+    monkeypatch.setattr(
+        sys.modules["keras_resample.metrics.verification.all_pairs"], "MOST_PAIRS", 10
+    )
     _, labels = data()
     embeddings = np.random.default_rng(0).normal(size=(len(labels), 3))
     given = {}

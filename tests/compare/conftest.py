@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from keras_resample import datasets, models
-from keras_resample.compare import front_ends, speed
+from keras_resample.compare import front_ends
+from keras_resample.compare.engine import speed
 
 TINY = {"depths": (1,), "filters": (4,), "embedding_dim": 8}
 

@@ -10,8 +10,8 @@ import pytest
 from keras_resample import export, metrics
 from keras_resample.compare import Settings, compare, experiment, front_ends
 from keras_resample.compare import data as data_module
-from keras_resample.compare.progress import Progress
-from keras_resample.compare.results import Store, checkpoints
+from keras_resample.compare.engine.progress import Progress
+from keras_resample.compare.engine.results import Store, checkpoints
 from keras_resample.compare.settings import SettingError
 from tests.compare.conftest import shorten, without_graphs
 
@@ -250,7 +250,9 @@ def test_verification_of_more_pairs_than_are_kept(monkeypatch):
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(40, 8))[labels] + rng.normal(size=(160, 8))
     exact = experiment.verification(embeddings, labels)
-    monkeypatch.setattr(sys.modules["keras_resample.metrics.all_pairs"], "MOST_PAIRS", 100)
+    monkeypatch.setattr(
+        sys.modules["keras_resample.metrics.verification.all_pairs"], "MOST_PAIRS", 100
+    )
     rounded = experiment.verification(embeddings, labels)
     assert rounded["eer"] == pytest.approx(exact["eer"], abs=1e-3)
     for far, tar in exact["tar"].items():

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_resample.compare.flops import gflops
+from keras_resample.compare.engine.flops import gflops
 from keras_resample.compare.front_ends import SMALL
 from keras_resample.models import IResNet
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from keras_resample.compare.progress import Progress, duration
+from keras_resample.compare.engine.progress import Progress, duration
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_resample.compare import report
+from keras_resample.compare.engine import report
 from keras_resample.compare.front_ends import FRONT_ENDS
 
 EER = {"uniform": 0.2, "uniform antialiased": 0.1, "FlowWarp": 0.05, "FlowWarp antialiased": 0.08,

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_resample.compare import results
-from keras_resample.compare.results import Store, atomic
+from keras_resample.compare.engine import results
+from keras_resample.compare.engine.results import Store, atomic
 from keras_resample.compare.settings import SettingError
 
 NUMBERS = {"factor": 0.25, "size": [64, 64], "epochs": 20}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_resample.datasets import bezier_palms
-from keras_resample.datasets.palm_drawing import bernstein, draw_creases
+from keras_resample.datasets.synthetic.palm_drawing import bernstein, draw_creases
 
 
 def stack(**kwargs):

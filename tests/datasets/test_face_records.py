@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_resample import datasets
-from keras_resample.datasets.record_file import MAGIC_BYTES, RecordFile, read_index
+from keras_resample.datasets.files.record_file import MAGIC_BYTES, RecordFile, read_index
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (7, 10, 8, 3), dtype="uint8")

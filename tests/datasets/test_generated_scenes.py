@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_resample.datasets import generated_scenes
-from keras_resample.datasets.scene_canvas import SceneCanvas, lattice
+from keras_resample.datasets.synthetic.scene_canvas import SceneCanvas, lattice
 
 CLASSES = dict(
     zip(

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from keras_resample import datasets
-from keras_resample.datasets.aligned_face import TEMPLATE, to_image
+from keras_resample.datasets.verification.aligned_face import TEMPLATE, to_image
 
 
 def similar(points, angle=0.3, scale=1.7, shift=(20, 35)):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_resample import datasets
-from keras_resample.datasets import raster_files
+from keras_resample.datasets.files import raster_files
 
 RANDOM = np.random.default_rng(0)
 # trainId of the ids 0..33 in the labels.py of the Cityscapes scripts.

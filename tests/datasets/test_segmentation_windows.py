@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_resample.datasets import SegmentationDataset
-from keras_resample.datasets.windows import tiling
+from keras_resample.datasets.base.windows import tiling
 
 
 class Numbered:

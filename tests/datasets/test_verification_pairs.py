@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from keras_resample import datasets
-from keras_resample.datasets.pair_pickle import MOST_INSTRUCTIONS, PairPickle
+from keras_resample.datasets.verification.pair_pickle import MOST_INSTRUCTIONS, PairPickle
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 8, 3), dtype="uint8")
 STANDARD = (PIXELS / np.float32(255) - np.float32(0.5)) / np.float32(0.5)

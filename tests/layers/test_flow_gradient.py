@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_resample.layers.flow_gradient import (
+from keras_resample.layers.samplers.flow_gradient import (
     FLOW_UNIT,
     GRADIENT_BOUND,
     RESPONSE_PER_CELL,

@@ -367,7 +367,7 @@ def test_blur_lasts_for_its_steps_of_training():
 
 @pytest.mark.parametrize("fraction, bins", [(1.0, 12), (0.5, 6), (0.25, 3), (1 / 12, 1)])
 def test_blur_is_pooling_and_a_resize(fraction, bins):
-    from keras_resample.layers.warm_up_blur import pooled_and_back
+    from keras_resample.layers.samplers.warm_up_blur import pooled_and_back
 
     images = np.random.default_rng(0).uniform(size=(2, 12, 24, 3)).astype("float32")
     pooled = images.reshape(2, bins, 12 // bins, 2 * bins, 12 // bins, 3).mean(axis=(2, 4))
@@ -382,7 +382,7 @@ def test_blur_is_pooling_and_a_resize(fraction, bins):
 
 
 def test_blur_of_sides_that_do_not_divide_keeps_the_mean_of_a_constant():
-    from keras_resample.layers.warm_up_blur import pooled_and_back
+    from keras_resample.layers.samplers.warm_up_blur import pooled_and_back
 
     images = np.full((1, 11, 7, 2), 0.3, "float32")
     for fraction in (0.3, 0.62, 0.9):

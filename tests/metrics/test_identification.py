@@ -12,11 +12,11 @@ from keras_resample.metrics import (
     cmc,
     mean_average_precision,
     mean_inverse_penalty,
-    score_blocks,
     tpir_at_fpir,
     tpir_auc,
     tpir_curve,
 )
+from keras_resample.metrics.verification import score_blocks
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "metrics.npz")
 RETRIEVAL = (mean_average_precision, mean_inverse_penalty)

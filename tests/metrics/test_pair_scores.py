@@ -20,9 +20,9 @@ from keras_resample.metrics import (
 )
 
 # `metrics.all_pairs` is the function of that name.
-all_pairs_module = importlib.import_module("keras_resample.metrics.all_pairs")
-pair_scores_module = importlib.import_module("keras_resample.metrics.pair_scores")
-score_blocks_module = importlib.import_module("keras_resample.metrics.score_blocks")
+all_pairs_module = importlib.import_module("keras_resample.metrics.verification.all_pairs")
+pair_scores_module = importlib.import_module("keras_resample.metrics.verification.pair_scores")
+score_blocks_module = importlib.import_module("keras_resample.metrics.verification.score_blocks")
 
 
 def cosine(a, b):

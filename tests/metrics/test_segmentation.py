@@ -13,7 +13,7 @@ from keras_resample.metrics import (
     trimap_accuracy,
     upsampling_iou,
 )
-from keras_resample.metrics.confusion import mean_iou_metric
+from keras_resample.metrics.segmentation.confusion import mean_iou_metric
 from keras_resample.ops import uniform_grid
 from tests.numerics import to_numpy
 
@@ -126,7 +126,7 @@ def test_trimap_of_a_wide_band_is_the_accuracy_and_of_no_border_nothing():
 def test_rows_at_a_time_change_nothing(monkeypatch):
     labels, predictions = maps()
     expected = trimap_accuracy(labels, predictions, [1, 3], VOID)
-    monkeypatch.setattr("keras_resample.metrics.trimap.ROWS", 5)
+    monkeypatch.setattr("keras_resample.metrics.segmentation.trimap.ROWS", 5)
     np.testing.assert_array_equal(trimap_accuracy(labels, predictions, [1, 3], VOID), expected)
 
 

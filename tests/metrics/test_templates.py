@@ -14,7 +14,7 @@ from keras_resample.metrics import aggregate_templates, ijb_identification, ijb_
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "metrics.npz")
 IJB = {name: GOLDENS[f"ijb/{name}"] for name in ("emb", "templates", "medias", "det")}
 FARS = ("1e-06", "1e-05", "0.0001", "0.001", "0.01", "0.1")
-templates_module = importlib.import_module("keras_resample.metrics.templates")
+templates_module = importlib.import_module("keras_resample.metrics.identification.templates")
 
 
 def golden_templates(**kwargs):
@@ -151,7 +151,7 @@ def test_names_of_templates():
 
 @pytest.mark.parametrize("block", [1 << 23, 20])
 def test_identification_by_hand(monkeypatch, block):
-    blocks = importlib.import_module("keras_resample.metrics.score_blocks")
+    blocks = importlib.import_module("keras_resample.metrics.verification.score_blocks")
     monkeypatch.setattr(blocks, "BLOCK", block)
     rng = np.random.default_rng(4)
     features, ids = rng.normal(size=(30, 4)), rng.permutation(30) + 100

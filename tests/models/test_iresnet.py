@@ -15,7 +15,7 @@ from keras_resample.models import (
     IResNet100,
     IResNet200,
 )
-from keras_resample.models.families import FAMILIES
+from keras_resample.models.networks.families import FAMILIES
 from tests.numerics import to_numpy
 
 GOLDENS = Path(__file__).parents[1] / "goldens"

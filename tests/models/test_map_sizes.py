@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resample.models.adaptive_pooling import AdaptivePooling
-from keras_resample.models.resize_like import ResizeLike
+from keras_resample.layers.blocks.adaptive_pooling import AdaptivePooling
+from keras_resample.layers.blocks.resize_like import ResizeLike
 from tests.layer_test_case import check_layer
 from tests.numerics import assert_close
 

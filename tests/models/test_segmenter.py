@@ -14,8 +14,8 @@ from keras_resample.layers import (
 from keras_resample.losses import EdgeLoss
 from keras_resample.metrics import confusion_matrix, mean_iou
 from keras_resample.models import Segmenter
-from keras_resample.models.labelled_model import IMAGES, LABELS
-from keras_resample.models.sampled_segmentation import TARGETS, segment_samples
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS
+from keras_resample.models.steps.sampled_segmentation import TARGETS, segment_samples
 from keras_resample.ops import edge_map, sample, uniform_grid
 from tests.models.test_recognizer import Batches
 from tests.numerics import to_numpy

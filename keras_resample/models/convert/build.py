@@ -6,8 +6,8 @@ import re
 import keras
 
 from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET
-from keras_resample.models.iresnet import IResNet
-from keras_resample.models.mobilefacenet import MobileFaceNet
+from keras_resample.models.networks.iresnet import IResNet
+from keras_resample.models.networks.mobilefacenet import MobileFaceNet
 
 # Every published network halves its input four times.
 DOWNSAMPLING = 16

@@ -12,7 +12,7 @@ from keras_resample.models.convert.layouts import (
 )
 from keras_resample.models.convert.state_dict import read
 from keras_resample.models.convert.variables import find_backbone, slots
-from keras_resample.models.families import FAMILIES, check_family
+from keras_resample.models.networks.families import FAMILIES, check_family
 
 SHOWN = 8
 

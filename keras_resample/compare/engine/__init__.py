@@ -1,0 +1,1 @@
+"""What every comparison shares: store, progress, report, figures, machine, cost."""

@@ -1,0 +1,1 @@
+"""What every dataset stands on: order, batches, pairs, windows."""

@@ -1,0 +1,1 @@
+"""Images with identities, from files and arrays."""

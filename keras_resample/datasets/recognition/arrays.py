@@ -1,0 +1,112 @@
+"""A dataset of images that are in memory."""
+
+import numpy as np
+
+from keras_resample.datasets.base.identity_dataset import IdentityDataset
+
+# Values are checked in pieces, so that the check needs little memory of its own.
+CHUNK = 256
+
+
+def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
+    """A dataset of images and labels in memory.
+
+    Args:
+        images: `(n, h, w)` or `(n, h, w, c)`, channels last; uint8 in `[0, 255]`, or floats
+            in `[0, 1]`. Kept as they are and converted one batch at a time.
+        labels: `(n,)` integers or strings, any values. They are renumbered to `0 .. k-1` in
+            sorted order; `class_names` holds the original ones.
+        batch_size, shuffle, seed: as in `IdentityDataset`.
+        **kwargs: as in `IdentityDataset`.
+
+    Returns:
+        An `IdentityDataset`.
+
+    Raises:
+        TypeError: for images that are neither uint8 nor floats, or labels that are neither
+            integers nor strings.
+        ValueError: for the wrong rank, different lengths, no images, or float values that
+            are NaN, infinite or outside `[0, 1]`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> images = np.zeros((4, 16, 16), "uint8")
+    >>> dataset = kr.datasets.from_arrays(images, ["ann", "bob", "ann", "bob"])
+    >>> dataset.image_shape, dataset.class_names
+    ((16, 16, 1), ['ann', 'bob'])
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(
+            "`images` must have the shape (n, h, w) or (n, h, w, c), none of them 0. "
+            f"Received: images of shape {images.shape}"
+        )
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise TypeError(
+            "`images` must be uint8 in [0, 255] or floats in [0, 1]. "
+            f"Received: images of dtype {images.dtype}"
+        )
+    if images.dtype.kind == "f":
+        _check_range(images)
+    labels, class_names = renumbered(labels)
+    if len(labels) != len(images):
+        raise ValueError(
+            "`images` and `labels` must have the same length. "
+            f"Received: {len(images)} images and {len(labels)} labels"
+        )
+    return IdentityDataset(
+        ArrayImage(images),
+        labels,
+        image_shape=images.shape[1:],
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        **kwargs,
+    )
+
+
+class ArrayImage:
+    """Image `index` of an array, as float32 in [0, 1]."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __call__(self, index):
+        image = self.images[index]
+        if image.dtype == np.uint8:
+            return image.astype("float32") / np.float32(255)
+        return image.astype("float32")
+
+
+def _check_range(images):
+    for start in range(0, len(images), CHUNK):
+        low, high = images[start : start + CHUNK].min(), images[start : start + CHUNK].max()
+        # Written so that NaN, which is never inside, fails too.
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                "Float `images` must be finite and in [0, 1]; divide by their full scale. "
+                f"Received: values from {low} to {high} in images {start} to "
+                f"{min(start + CHUNK, len(images)) - 1}"
+            )
+
+
+def renumbered(labels):
+    """Labels renumbered to `0 .. k-1` in sorted order, and the original ones as names."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"`labels` must have the shape (n,). Received: labels of shape {labels.shape}"
+        )
+    if labels.dtype.kind not in "iuUS":
+        raise TypeError(
+            f"`labels` must be integers or strings. Received: labels of dtype {labels.dtype}"
+        )
+    names, labels = np.unique(labels, return_inverse=True)
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "replace")
+    return labels.astype("int32"), [str(name) for name in names]

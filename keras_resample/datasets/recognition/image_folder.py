@@ -1,0 +1,136 @@
+"""A dataset from a folder with one sub-folder of images per identity."""
+
+import os
+import warnings
+
+from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.datasets.base.identity_dataset import IdentityDataset
+from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
+from keras_resample.datasets.files.image_files import FileImage, scan_files, shared_size
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def image_folder(
+    path,
+    size=None,
+    channels=None,
+    batch_size=32,
+    shuffle=True,
+    seed=0,
+    on_error="raise",
+    verify=None,
+    progress=False,
+    **kwargs,
+):
+    """A dataset from a folder with one sub-folder of images per identity.
+
+    The identities are the sub-folders that hold images, in the order of their names; images
+    are decoded with Pillow when they are read. Image files are recognized by their extension
+    (bmp, gif, jpeg, jpg, pgm, png, ppm, tif, tiff, webp). Other files, hidden files and
+    folders, and folders deeper than one level are ignored; symbolic links are followed.
+    Pixels are taken as stored: no EXIF rotation, no alpha, the first frame.
+
+    Every header is read at construction. With `verify` every image is decoded once as well,
+    which also finds truncated files; it is on with `on_error="skip"`, so a file that is bad
+    at construction is left out and never stops an epoch. Otherwise a truncated file raises
+    when it is read. An image with more pixels than `PIL.Image.MAX_IMAGE_PIXELS` is an error
+    like an unreadable one.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the folder.
+        size: `(height, width)` to resize to (bilinear, antialiased). Default: the size all
+            images share.
+        channels: 1 (grey) or 3 (RGB). Default: 1 if all images are grey, else 3.
+        batch_size, shuffle, seed: as in `IdentityDataset`.
+        on_error: what an unreadable, truncated or empty image file does. `"raise"`: an error
+            that names it. `"skip"`: it is left out, one warning gives the number, and
+            `skipped` lists `(file, reason)`.
+        verify: whether to decode every image at construction. Default: with
+            `on_error="skip"` only.
+        progress: whether to show a progress bar meanwhile.
+        **kwargs: as in `IdentityDataset`.
+
+    Returns:
+        An `IdentityDataset`. `class_names` are the names of the sub-folders.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        NotADirectoryError: if `path` is not a folder.
+        ValueError: if there is no image in it, a file is bad (`on_error="raise"`), or the
+            sizes differ and `size` is not given.
+
+    Example:
+
+    >>> import os
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> import keras_resample as kr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("ann", "bob"):
+    ...         os.mkdir(os.path.join(folder, name))
+    ...         image = Image.fromarray(np.zeros((12, 10), "uint8"))
+    ...         image.save(os.path.join(folder, name, "1.png"))
+    ...     dataset = kr.datasets.image_folder(folder, batch_size=2)
+    ...     images, labels = dataset[0]
+    >>> images.shape, dataset.class_names
+    ((2, 12, 10, 1), ['ann', 'bob'])
+    """
+    error_policy(on_error)
+    image_channels(channels, (1, 3, None))
+    if size is not None:
+        size = image_size(size)
+    pillow("image_folder")
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
+
+    verify = on_error == "skip" if verify is None else verify
+    candidates = _files(path)
+    good, headers, skipped = scan_files([f for _, f in candidates], verify, on_error, progress)
+    files = [candidates[index] for index in good]
+    if not files:
+        raise ValueError(
+            "`path` must hold one sub-folder of images per identity, and no image was found "
+            f"({len(skipped)} skipped). Received: path={str(path)!r}"
+        )
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} image files in {str(path)!r} were skipped, the first one "
+            f"{skipped[0][0]!r}: {skipped[0][1]}. `.skipped` lists all.",
+            stacklevel=2,
+        )
+    if channels is None:
+        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
+    names = sorted({name for name, _ in files})
+    number = {name: index for index, name in enumerate(names)}
+    paths = [file for _, file in files]
+    dataset = IdentityDataset(
+        FileImage(paths, size, channels),
+        labels=[number[name] for name, _ in files],
+        image_shape=(*(size or shared_size(paths, headers)), channels),
+        class_names=names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        **kwargs,
+    )
+    dataset.skipped = skipped
+    return dataset
+
+
+def _files(path):
+    """(identity, file) of each image file, sorted."""
+    files = []
+    for identity in sorted(os.listdir(path)):
+        folder = os.path.join(path, identity)
+        if identity.startswith(".") or not os.path.isdir(folder):
+            continue
+        for name in sorted(os.listdir(folder)):
+            file = os.path.join(folder, name)
+            hidden = name.startswith(".") or os.path.isdir(file)
+            if not hidden and name.lower().endswith(EXTENSIONS):
+                files.append((identity, file))
+    return files

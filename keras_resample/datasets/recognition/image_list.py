@@ -1,0 +1,123 @@
+"""A dataset from a text file with a path and a label in each line."""
+
+import os
+
+from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.datasets.base.identity_dataset import IdentityDataset
+from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
+from keras_resample.datasets.files.image_files import FileImage, scan_files, shared_size
+from keras_resample.datasets.files.screening import warn_of_skipped
+from keras_resample.datasets.files.text_lines import text_lines, wrong_line
+from keras_resample.datasets.recognition.arrays import renumbered
+
+
+def image_list(
+    path,
+    folder=None,
+    size=None,
+    channels=None,
+    batch_size=32,
+    shuffle=True,
+    seed=0,
+    on_error="raise",
+    verify=None,
+    progress=False,
+    value_range=(-1.0, 1.0),
+    data_format=None,
+    **kwargs,
+):
+    """A dataset from a text file with a path and a label in each line.
+
+    The `train.list` and `test.list` of palmprint sets. The label is what follows the last white
+    space or comma of a line, so paths may hold spaces. Labels are integers or names; they are
+    renumbered to `0 .. k-1` in sorted order, and `class_names` holds the original ones. The
+    half-identity protocol is `half_identities(image_list(path))`.
+
+    Headers, verification and what an unreadable file does are as in `image_folder`.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the text file.
+        folder: folder that the paths in it are relative to. Default: that of the text file.
+        size: `(height, width)` to resize to (bilinear, antialiased). Default: the size all
+            images share.
+        channels: 1 (grey) or 3 (RGB). Default: 1 if all images are grey, else 3.
+        batch_size, shuffle, seed: as in `IdentityDataset`.
+        on_error, verify, progress: as in `image_folder`.
+        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for
+            `keras.config.image_data_format()`.
+        **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
+            `keras.utils.PyDataset`.
+
+    Returns:
+        An `IdentityDataset` in the order of the lines.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        FileNotFoundError: if there is no such text file.
+        ValueError: for a line of another form, a bad image file (`on_error="raise"`), sizes that
+            differ where `size` is not given, or a wrong argument.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> import keras_resample as kr
+    >>> for name in ("a", "b"):
+    ...     Image.fromarray(np.zeros((12, 10), "uint8")).save(f"{name}.png")
+    >>> with open("train.list", "w") as file:
+    ...     _ = file.write("a.png 7\\nb.png 9\\n")
+    >>> palms = kr.datasets.image_list("train.list")
+    >>> palms.labels.tolist(), palms.class_names
+    ([0, 1], ['7', '9'])
+    """
+    error_policy(on_error)
+    image_channels(channels, (1, 3, None))
+    size = None if size is None else image_size(size)
+    pillow("image_list")
+    folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
+    files, labels = [], []
+    for number, line in text_lines(path):
+        separator = "," if "," in line else None
+        fields = [field.strip() for field in line.rsplit(separator, 1)]
+        if len(fields) != 2 or not all(fields):
+            raise wrong_line(path, number, "be a path and a label", line)
+        files.append(os.path.join(folder, fields[0]))
+        labels.append(fields[1])
+    if not files:
+        raise ValueError(f"`path` must have lines. Received: path={str(path)!r} with none")
+    good, headers, skipped = scan_files(
+        files, on_error == "skip" if verify is None else verify, on_error, progress
+    )
+    if not good:
+        raise ValueError(
+            f"`path` must list a readable image. Received: path={str(path)!r}, {len(skipped)} "
+            "files skipped"
+        )
+    warn_of_skipped(skipped, "image files")
+    files = [files[index] for index in good]
+    labels, class_names = renumbered(_integers_or_names([labels[index] for index in good]))
+    if channels is None:
+        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
+    dataset = IdentityDataset(
+        FileImage(files, size, channels),
+        labels,
+        image_shape=(*(size or shared_size(files, headers)), channels),
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        value_range=value_range,
+        data_format=data_format,
+        **kwargs,
+    )
+    dataset.skipped = skipped
+    return dataset
+
+
+def _integers_or_names(labels):
+    """Integers if all are, so that 10 sorts behind 9."""
+    plain = all(label.isascii() and label.isdecimal() and len(label) < 19 for label in labels)
+    return [int(label) for label in labels] if plain else labels

@@ -1,0 +1,107 @@
+"""Pairs of an image file and a mask file: what every segmentation folder is made of."""
+
+import os
+
+import numpy as np
+
+from keras_resample.datasets.arguments import error_policy
+from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
+from keras_resample.datasets.files.raster_files import (
+    mapped_raster,
+    needs_pillow,
+    raster_size,
+    read_image,
+    read_mask,
+)
+from keras_resample.datasets.files.screening import screen, warn_of_skipped
+
+
+class ImageMaskFiles:
+    """Reads a window of an image and of its mask.
+
+    Args:
+        images, masks: paths, one mask an image.
+        labels: callable from what a mask holds to classes.
+    """
+
+    def __init__(self, images, masks, labels):
+        self.images = images
+        self.masks = masks
+        self.labels = labels
+
+    def __call__(self, index, window):
+        image, mask = self.images[index], self.masks[index]
+        pixels = _named(image, read_image, image, window)
+        label = _named(mask, read_mask, mask, window, self.labels.colored)
+        return pixels, _named(mask, self.labels, label)
+
+    def reads_windows(self, index):
+        """Whether both files are read by window, without decoding the rest."""
+        files = self.images[index], self.masks[index]
+        return all(_named(file, mapped_raster, file) is not None for file in files)
+
+    def size(self, index):
+        """`(height, width)` of both files, from their headers."""
+        image, mask = self.images[index], self.masks[index]
+        size = _named(image, raster_size, image)
+        other = _named(mask, raster_size, mask)
+        if size != other:
+            raise ValueError(
+                "An image and its mask must have the same size. Received: "
+                f"{image!r} of {size[0]} x {size[1]}, {mask!r} of {other[0]} x {other[1]}"
+            )
+        return size
+
+
+def image_mask_dataset(
+    images, masks, labels, reader, on_error="raise", verify=None, progress=False, **kwargs
+):
+    """A `SegmentationDataset` of files.
+
+    Args:
+        images, masks, labels: as in `ImageMaskFiles`.
+        reader: name of the public function, for errors.
+        on_error, verify, progress: as in `segmentation_folder`.
+        **kwargs: as in `SegmentationDataset`.
+    """
+    error_policy(on_error)
+    verify = on_error == "skip" if verify is None else verify
+    needs_pillow(images + masks, reader)
+    files = ImageMaskFiles(images, masks, labels)
+    sizes = np.zeros((len(images), 2), "int64")
+
+    def check(index):
+        sizes[index] = files.size(index)
+        if verify:
+            files(index, (0, 0, *(int(side) for side in sizes[index])))
+
+    def place(index):
+        return images[index], f"with its mask {masks[index]!r}"
+
+    good, skipped = screen(check, place, range(len(images)), on_error, progress)
+    if not len(good):
+        raise ValueError(
+            f"`{reader}` needs one readable image with its mask. Received: {len(images)} images, "
+            f"the first one skipped: {skipped[0]}"
+        )
+    warn_of_skipped(skipped, "images with their masks")
+    chosen = ImageMaskFiles([images[i] for i in good], [masks[i] for i in good], labels)
+    dataset = SegmentationDataset(chosen, sizes[good], **kwargs)
+    dataset.skipped = skipped
+    return dataset
+
+
+def _named(file, function, *args):
+    """`function(*args)`, an error of which names the file."""
+    # Pillow's decoders raise errors of many types, not all of them documented.
+    try:
+        return function(*args)
+    except Exception as error:
+        if isinstance(error, ImportError):
+            raise
+        raise ValueError(
+            f"File {file!r} cannot be read as part of a segmentation dataset "
+            f"({type(error).__name__}: {error}). Repair or remove it, or build the dataset with "
+            "on_error='skip'. Received: "
+            f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
+        ) from error

@@ -1,0 +1,1 @@
+"""Images drawn by a generator, which need no download."""

@@ -1,0 +1,78 @@
+"""The pairs of Labeled Faces in the Wild, from `pairs.txt` and the folder of images."""
+
+import os
+
+from keras_resample.datasets.files.text_lines import text_lines, wrong_line
+from keras_resample.datasets.verification.file_pairs import file_pairs
+
+EXTENSIONS = (".jpg", ".png")
+
+
+def lfw_pairs(path, folder, **kwargs):
+    """The pairs of a `pairs.txt` in the form of Labeled Faces in the Wild.
+
+    A line is `name number number` (one person) or `name number name number` (two); image number 7
+    of Ann_Lee is `Ann_Lee/Ann_Lee_0007.jpg`, or `.png`. A first line of one or two numbers (folds,
+    pairs) is a header: in `pairs.txt`, 10 folds of 300 pairs of each kind follow, which is the
+    order that `kr.metrics.lfw_accuracy` needs.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the text file.
+        folder: folder with one sub-folder a person.
+        **kwargs: as in `pair_list`.
+
+    Returns:
+        An `ImagePairs`, in the order of the lines.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        FileNotFoundError: if there is no such text file.
+        ValueError: for a line of another form, a bad or missing image file (`on_error="raise"`),
+            sizes that differ where `size` is not given, or a wrong argument.
+
+    Example:
+
+    >>> import os
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> import keras_resample as kr
+    >>> for name in ("Ann", "Bob"):
+    ...     os.makedirs(f"lfw/{name}")
+    ...     Image.fromarray(np.zeros((12, 10), "uint8")).save(f"lfw/{name}/{name}_0001.png")
+    >>> with open("pairs.txt", "w") as file:
+    ...     _ = file.write("1\\t1\\nAnn\\t1\\t1\\nAnn\\t1\\tBob\\t1\\n")
+    >>> kr.datasets.lfw_pairs("pairs.txt", "lfw").same.tolist()
+    [True, False]
+
+    Reference:
+        Huang et al., Labeled Faces in the Wild, University of Massachusetts, 2007.
+    """
+    files, same, first_line = [], [], True
+    for number, line in text_lines(path):
+        fields = line.split()
+        header = first_line and len(fields) < 3 and all(field.isdecimal() for field in fields)
+        first_line = False
+        if header:
+            continue
+        if len(fields) == 3:
+            fields.insert(2, fields[0])
+            same.append(True)
+        else:
+            same.append(False)
+        if len(fields) != 4 or not (fields[1].isdecimal() and fields[3].isdecimal()):
+            must = "be 'name number number' or 'name number name number'"
+            raise wrong_line(path, number, must, line)
+        files += [_file(folder, fields[0], fields[1]), _file(folder, fields[2], fields[3])]
+    if not files:
+        raise ValueError(f"`path` must have pairs. Received: path={str(path)!r} with none")
+    return file_pairs(files, same, "lfw_pairs", **kwargs)
+
+
+def _file(folder, name, number):
+    stem = os.path.join(folder, name, f"{name}_{int(number):04d}")
+    for extension in EXTENSIONS:
+        if os.path.exists(stem + extension):
+            return stem + extension
+    return stem + EXTENSIONS[0]

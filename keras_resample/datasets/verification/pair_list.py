@@ -1,0 +1,59 @@
+"""Verification pairs from a text file with two paths and 0 or 1 in each line."""
+
+import os
+
+from keras_resample.datasets.files.text_lines import text_lines, wrong_line
+from keras_resample.datasets.verification.file_pairs import file_pairs
+
+
+def pair_list(path, folder=None, **kwargs):
+    """Verification pairs from a text file with two paths and 0 or 1 in each line.
+
+    A line is `path1 path2 same` or `same path1 path2`, separated by white space or commas; 1 says
+    that both show one identity.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the text file.
+        folder: folder that the paths in it are relative to. Default: that of the text file.
+        **kwargs: `size`, `channels`, `on_error`, `verify` and `progress` as in `image_folder`
+            (with `on_error="skip"` the pairs of an unreadable image are left out); `batch_size`,
+            `value_range` (default `(-1, 1)`), `data_format` (default that of Keras), `workers`
+            and so on as in `ImageDataset`.
+
+    Returns:
+        An `ImagePairs`, in the order of the lines.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        FileNotFoundError: if there is no such text file.
+        ValueError: for a line of another form, a bad image file (`on_error="raise"`), sizes that
+            differ where `size` is not given, or a wrong argument.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> import keras_resample as kr
+    >>> for name in ("a", "b"):
+    ...     Image.fromarray(np.zeros((12, 10), "uint8")).save(f"{name}.png")
+    >>> with open("pairs.list", "w") as file:
+    ...     _ = file.write("a.png b.png 0\\na.png a.png 1\\n")
+    >>> pairs = kr.datasets.pair_list("pairs.list")
+    >>> pairs.images.num_images, pairs.same.tolist()
+    (4, [False, True])
+    """
+    folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
+    files, same = [], []
+    for number, line in text_lines(path):
+        fields = [field.strip() for field in line.split("," if "," in line else None)]
+        if len(fields) == 3 and fields[2] not in ("0", "1") and fields[0] in ("0", "1"):
+            fields = [*fields[1:], fields[0]]
+        if len(fields) != 3 or fields[2] not in ("0", "1") or not all(fields):
+            raise wrong_line(path, number, "be two paths and 0 or 1", line)
+        files += [os.path.join(folder, field) for field in fields[:2]]
+        same.append(fields[2] == "1")
+    if not files:
+        raise ValueError(f"`path` must have lines. Received: path={str(path)!r} with none")
+    return file_pairs(files, same, "pair_list", **kwargs)

@@ -1,0 +1,185 @@
+"""Verification sets in `.bin` files: LFW, CFP-FP, AgeDB-30 and others, packed by insightface."""
+
+import os
+
+import numpy as np
+
+from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.datasets.base.image_pairs import ImagePairs, sound_pairs
+from keras_resample.datasets.files.image_decoding import (
+    CONTAINED_FORMATS,
+    decode_sized,
+    image_header,
+    pillow,
+)
+from keras_resample.datasets.files.mapped_file import MappedFile
+from keras_resample.datasets.files.record_file import LARGEST_RECORD
+from keras_resample.datasets.verification.pair_pickle import Array, PairPickle, Span
+
+
+def verification_pairs(
+    path,
+    size=None,
+    channels=3,
+    batch_size=32,
+    on_error="raise",
+    verify=None,
+    progress=False,
+    value_range=(-1.0, 1.0),
+    data_format=None,
+    **kwargs,
+):
+    """The pairs of a `.bin` verification set.
+
+    Such a file is a pickle of a list of 2 n encoded images and a list of n booleans. It is read
+    without unpickling, by a parser that knows lists, tuples, booleans, integers, byte strings and
+    one-dimensional numpy arrays of uint8 and bool (pickle protocols 1 to 5, of Python 2 or 3).
+    Anything else in it, such as a name to import, is refused and never run. The images stay in
+    the file until they are read. The file must not change meanwhile.
+
+    Needs Pillow: `pip install keras-resample[datasets]`.
+
+    Args:
+        path: the file.
+        size: `(height, width)` to resize to (bilinear, antialiased). Default: the size of the
+            first image; then an image of another size is an error.
+        channels: 3 (RGB) or 1 (grey).
+        batch_size: images in a batch of `images`.
+        on_error: what a damaged image does. `"raise"`: an error with its number, the file and
+            what is wrong. `"skip"`: its pair is left out, one warning gives the number of
+            images, and `skipped` lists `(file, reason)`.
+        verify: whether to decode every image at construction. Default: with
+            `on_error="skip"` only.
+        progress: whether to show a progress bar meanwhile.
+        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for
+            `keras.config.image_data_format()`.
+        **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
+            `keras.utils.PyDataset`.
+
+    Returns:
+        An `ImagePairs`: `images`, batches of the 2 n images, pair i in places 2 i and 2 i + 1,
+        and `same`, `(n,)` bool.
+
+    Raises:
+        ImportError: if Pillow is not installed.
+        FileNotFoundError: if there is no such file.
+        ValueError: for a file that is no such pickle, is truncated, or holds anything else; for
+            a damaged image (`on_error="raise"`); for a wrong argument.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> images = np.zeros((4, 16, 16, 3), "uint8")
+    >>> kr.datasets.write_verification_pairs("lfw.bin", images, same=[True, False])
+    >>> pairs = kr.datasets.verification_pairs("lfw.bin", data_format="channels_last")
+    >>> pairs.images[0].shape, pairs.same.tolist()
+    ((4, 16, 16, 3), [True, False])
+    """
+    error_policy(on_error)
+    image_channels(channels, (1, 3))
+    resize = size is not None
+    size = image_size(size) if resize else None
+    pillow("verification_pairs")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"`path` must be a .bin file. Received: path={str(path)!r}")
+    file = MappedFile(path)
+    try:
+        spans, same = _images_and_same(PairPickle(file.bytes).value(), file.bytes)
+    except ValueError as error:
+        raise ValueError(
+            "`path` must be a pickle of a list of 2 n encoded images and a list of n booleans: "
+            f"{error}. Received: path={str(path)!r}"
+        ) from error
+    image = PackedImage(file, np.array(spans, "int64"), resize, channels)
+    verify = on_error == "skip" if verify is None else verify
+    good, skipped = sound_pairs(image, len(same), on_error, verify, progress)
+    image.select(np.repeat(good, 2))
+    image.size = size or image.stored_size(0)
+    return ImagePairs(
+        image,
+        same[good],
+        image_shape=(*image.size, channels),
+        skipped=skipped,
+        batch_size=batch_size,
+        value_range=value_range,
+        data_format=data_format,
+        **kwargs,
+    )
+
+
+class PackedImage:
+    """Decodes an image of a `.bin` file from its index; `spans` (n, 3) say where each stands."""
+
+    def __init__(self, file, spans, resize, channels):
+        self.file = file
+        self.spans = spans
+        self.numbers = np.arange(len(spans))
+        self.resize = resize
+        self.channels = channels
+        self.size = None
+
+    def __call__(self, index):
+        return self._named(
+            index, lambda data: decode_sized(data, self.size, self.resize, self.channels)
+        )
+
+    def verify(self, index):
+        """Decodes every pixel, or raises."""
+        self._named(index, lambda data: image_header(data, True, CONTAINED_FORMATS))
+
+    def stored_size(self, index):
+        """`(height, width)` of an image."""
+        return self._named(index, lambda data: image_header(data, False, CONTAINED_FORMATS))[0]
+
+    def place(self, index):
+        """Where an image is: `(file, "image k")`."""
+        return self.file.path, f"image {self.numbers[index]}"
+
+    def select(self, chosen):
+        """Keeps some of the images; errors go on to name their numbers in the file."""
+        self.spans, self.numbers = self.spans[chosen], self.numbers[chosen]
+
+    def _named(self, index, function):
+        # Pillow's decoders raise errors of many types, not all of them documented.
+        try:
+            return function(self._encoded(index))
+        except Exception as error:
+            raise ValueError(
+                f"Image {self.numbers[index]} of {self.file.path!r} cannot be read "
+                f"({type(error).__name__}: {error}). Get the file again, or read it with "
+                f"on_error='skip'. Received: {self.spans[index][1] - self.spans[index][0]} bytes"
+            ) from error
+
+    def _encoded(self, index):
+        start, stop, latin = (int(value) for value in self.spans[index])
+        if stop - start > LARGEST_RECORD:
+            raise ValueError(f"an encoded image may have {LARGEST_RECORD} bytes")
+        data = self.file.bytes[start:stop]
+        # Protocol 2 of Python 3 writes bytes as a string, UTF-8 of their Latin-1 reading.
+        return data.decode("utf-8").encode("latin-1") if latin else data
+
+
+def _images_and_same(value, data):
+    if type(value) not in (list, tuple) or len(value) != 2:
+        raise ValueError("it is no tuple of two lists")
+    images, same = value
+    if type(images) not in (list, tuple) or not images:
+        raise ValueError("its first part is no list of images")
+    spans = []
+    for number, image in enumerate(images):
+        span = image.span if isinstance(image, Array) and image.code == "u1" else image
+        if not isinstance(span, Span):
+            raise ValueError(f"image {number} is no byte string")
+        spans.append(span)
+    if isinstance(same, Array) and same.code == "b1":
+        same = list(data[same.span.start : min(same.span.stop, same.span.start + len(spans))])
+    if type(same) not in (list, tuple):
+        raise ValueError("its second part is no list of booleans")
+    for number, one in enumerate(same):
+        if not isinstance(one, (bool, int)) or one not in (0, 1):
+            raise ValueError(f"entry {number} of its second part is no boolean")
+    if len(spans) != 2 * len(same):
+        raise ValueError(f"it has {len(spans)} images and {len(same)} booleans")
+    return spans, np.array(same, bool)

@@ -1,0 +1,1 @@
+"""Small layers that networks are built of."""

@@ -1,0 +1,1 @@
+"""`GridSampler` and its family: each says where to look."""

@@ -1,0 +1,318 @@
+"""A learned, input-independent sampling flow for aligned images."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_resample import backend
+from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
+from keras_resample.layers.samplers.grid_sampler import GridSampler
+from keras_resample.ops.grids import extent, resize_field, uniform_grid_like
+from keras_resample.ops.jacobian import check_reduction, flow_penalty, jacobian_determinant
+from keras_resample.ops.sampling import image_extent
+
+
+@keras.saving.register_keras_serializable(package="keras_resample")
+class FlowWarpDownsample(GridSampler):
+    """Downsamples aligned images along a flow learned with the network.
+
+    Implements Eq. 1 of "Beyond Predictive Resampling": `out(u) = images(u / s + flow(u))`, read
+    bilinearly with half-pixel centres, so that the zero flow it starts from is exactly a resize.
+    The flow is one trainable weight for all images: it costs no more than a resize and keeps
+    aligned images aligned. Its penalties (Eqs. 3-5) join the loss in training, by `add_loss`:
+
+        smooth_weight * (|grad f|^2 + |laplacian f|^2)
+        + diffeo_weight * max(0, -J) + shrink_weight * J
+
+    with f in cells of the output grid and J the area a sample stands for over a uniform sample's.
+
+    Antialias where the input has detail finer than the output can hold: at a quarter of the side
+    and below it is worth more than any choice of samples.
+
+    Args:
+        factor: side of the output over side of the input, in (0, 1]. Give `factor` or `size`.
+        size: `(height, width)` of the output; needed where the input's size is unknown.
+        flow: `"learned"`, or a layer or model that predicts `(batch, *, *, 2)` from the images
+            (channels where `data_format` has them): displacement (x, y) in input pixels.
+        antialias: whether each output averages the input over its own grid cell.
+        smooth_weight: weight of the smoothness penalty.
+        diffeo_weight: weight of the penalty on folds; must exceed `shrink_weight`, or the two
+            cancel where the grid folds.
+        shrink_weight: weight of the mean J; pulls the frame of the grid inwards.
+        corner_penalty: whether the fold penalty looks at all four corners of each cell (no fold
+            escapes) or at one (the paper).
+        reduction: `"mean"` of the penalties over the grid, or `"sum"`, as in the paper.
+        flow_initializer: initializer of the learned flow, in input pixels.
+        flow_regularizer: further regularizer of the learned flow, in input pixels.
+        flow_constraint: constraint of the learned flow, in input pixels.
+        **kwargs: further arguments of `GridSampler`.
+
+    Call arguments:
+        images: `(batch, h, w, channels)` or `(batch, channels, h, w)`, any dtype.
+        return_grid: whether to return `(images', grid)`.
+        training: whether to add the penalties to the loss.
+
+    Input shape:
+        4D: `(batch, h, w, channels)` or `(batch, channels, h, w)`.
+
+    Output shape:
+        `(batch, h', w', channels)` or `(batch, channels, h', w')`, `h' = ceil(factor * h)`.
+
+    Raises:
+        ValueError: for the errors of `GridSampler`, a negative weight, `shrink_weight` not below
+            `diffeo_weight`, a `flow` that is neither `"learned"` nor a layer with two output
+            channels, or a learned one with `preserve_aspect_ratio`.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_resample as kr
+    >>> images = keras.Input((112, 112, 3))
+    >>> warp = kr.layers.FlowWarpDownsample(0.5, data_format="channels_last")
+    >>> warp(images).shape
+    (None, 56, 56, 3)
+    >>> warp.flow.shape == (56, 56, 2)
+    True
+
+    Reference:
+        Zhao et al., "Beyond Predictive Resampling: Learning Input-Agnostic Downsampling for Aligned
+        Vision Recognition", AAAI 2026.
+    """
+
+    def __init__(
+        self,
+        factor=None,
+        size=None,
+        flow="learned",
+        antialias=False,
+        smooth_weight=0.1,
+        diffeo_weight=10.0,
+        shrink_weight=0.05,
+        corner_penalty=True,
+        reduction="mean",
+        flow_initializer="zeros",
+        flow_regularizer=None,
+        flow_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(factor=factor, size=size, antialias=antialias, **kwargs)
+        if flow != "learned" and not isinstance(flow, keras.Layer):
+            raise ValueError(
+                f'`flow` must be "learned" or a Keras layer or model. Received: flow={flow!r}'
+            )
+        if flow == "learned" and self.preserve_aspect_ratio:
+            raise ValueError(
+                "A learned flow has one size for all images. Received: preserve_aspect_ratio=True"
+            )
+        for name, weight in (
+            ("smooth_weight", smooth_weight),
+            ("diffeo_weight", diffeo_weight),
+            ("shrink_weight", shrink_weight),
+        ):
+            is_number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
+            if not is_number or not 0.0 <= weight < np.inf:
+                raise ValueError(f"`{name}` must be a number >= 0. Received: {name}={weight!r}")
+        if 0.0 < shrink_weight >= diffeo_weight:
+            raise ValueError(
+                "`diffeo_weight` must exceed `shrink_weight`, or a fold feels no gradient. "
+                f"Received: diffeo_weight={diffeo_weight}, shrink_weight={shrink_weight}"
+            )
+        self.flow_layer = None if flow == "learned" else flow
+        if self.flow_layer is not None and not self.trainable:
+            self.flow_layer.trainable = False  # Keras hands it on only when it is set later
+        self.smooth_weight = float(smooth_weight)
+        self.diffeo_weight = float(diffeo_weight)
+        self.shrink_weight = float(shrink_weight)
+        self.corner_penalty = bool(corner_penalty)
+        self.reduction = check_reduction(reduction)
+        self.flow_initializer = keras.initializers.get(flow_initializer)
+        self.flow_regularizer = keras.regularizers.get(flow_regularizer)
+        self.flow_constraint = keras.constraints.get(flow_constraint)
+
+    def build(self, input_shape):
+        height, width = self._image_size(input_shape)
+        rows, cols = self.target_size(height, width)
+        self._pixels_per_unit = None
+        if height is not None and width is not None:
+            pixels = np.array([width / cols, height / rows], "float32")
+            self._pixels_per_unit = FLOW_UNIT * pixels
+        if self.flow_layer is not None:
+            self._build_flow_layer(input_shape)
+        else:
+            self._flow = self.add_weight(
+                name="flow",
+                shape=(rows, cols, 2),
+                initializer=self._initial_weights,
+                regularizer=self.flow_regularizer and self._regularize,
+                constraint=self.flow_constraint and self._constrain,
+                dtype="float32",
+                autocast=False,
+            )
+        self.built = True
+
+    @property
+    def flow(self):
+        """The learned flow, float32 `(h', w', 2)`: displacement (x, y) in input pixels."""
+        self._check_learned("flow")
+        return ops.convert_to_tensor(self._flow) * self._unit()
+
+    def set_flow(self, array):
+        """Sets the learned flow.
+
+        Args:
+            array: `(h', w', 2)`, finite: displacement (x, y) in input pixels.
+        """
+        self._check_learned("set_flow")
+        values = ops.convert_to_numpy(array)
+        if values.shape != tuple(self._flow.shape):
+            raise ValueError(
+                f"`array` must have shape {tuple(self._flow.shape)}. "
+                f"Received: array of shape {values.shape}"
+            )
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).sum())
+            raise ValueError(
+                f"`array` must be finite. Received: array with {bad} NaN or infinities"
+            )
+        self._flow.assign(values.astype("float32") / ops.convert_to_numpy(self._unit()))
+
+    def grid(self, images):
+        return self._grid_of(self._field(images))
+
+    def jacobian(self, images=None):
+        """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
+
+        Args:
+            images: the images of a predicted flow; not needed by a learned one.
+
+        Returns:
+            float32 `(h', w')` of a learned flow, `(batch, h', w')` of a predicted one.
+        """
+        if self.flow_layer is not None and images is None:
+            raise ValueError(
+                "A predicted flow needs images: `jacobian(images)`. Received: images=None"
+            )
+        determinants = jacobian_determinant(self.grid(images))
+        return determinants if self.flow_layer is not None else determinants[0]
+
+    def call(self, images, return_grid=False, training=None):
+        field = self._field(images)
+        if training and self.trainable:
+            loss_probe = 0.0
+            if self.flow_layer is None:
+                field, loss_probe = with_conditioned_gradient(field)
+            self.add_loss(backend.fused(self._penalty, field) + loss_probe)
+        outputs = self._sample_displaced(images, self._in_pixels(field, images))
+        return (outputs, self._grid_of(field)) if return_grid else outputs
+
+    def get_config(self):
+        flow = "learned"
+        if self.flow_layer is not None:
+            flow = keras.saving.serialize_keras_object(self.flow_layer)
+        return {
+            **super().get_config(),
+            "flow": flow,
+            "smooth_weight": self.smooth_weight,
+            "diffeo_weight": self.diffeo_weight,
+            "shrink_weight": self.shrink_weight,
+            "corner_penalty": self.corner_penalty,
+            "reduction": self.reduction,
+            "flow_initializer": keras.initializers.serialize(self.flow_initializer),
+            "flow_regularizer": keras.regularizers.serialize(self.flow_regularizer),
+            "flow_constraint": keras.constraints.serialize(self.flow_constraint),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        if isinstance(config.get("flow"), dict):
+            flow = keras.saving.deserialize_keras_object(config["flow"])
+            config = {**config, "flow": flow}
+        return cls(**config)
+
+    def _field(self, images):
+        """What is learned, `(h', w', 2)`, or predicted, `(batch, h', w', 2)`."""
+        if self.flow_layer is not None:
+            return self._predicted_displacement(images)
+        return ops.convert_to_tensor(self._flow)
+
+    def _in_cells(self, field):
+        """Displacement of a field in cells of the output, `(batch or 1, h', w', 2)`."""
+        return field if self.flow_layer is not None else field[None] * FLOW_UNIT
+
+    def _in_pixels(self, field, images):
+        """Displacement of a field in input pixels, `(batch or 1, h', w', 2)`."""
+        rows, cols, _ = ops.shape(field)[-3:]
+        pixels_per_cell = image_extent(images, self.data_format) / extent(cols, rows)
+        if self.flow_layer is not None:
+            return field * pixels_per_cell
+        return field[None] * (FLOW_UNIT * pixels_per_cell)
+
+    def _grid_of(self, field):
+        """The grid of a field, `(batch or 1, h', w', 2)`."""
+        displacement = self._in_cells(field)
+        _, rows, cols, _ = ops.shape(displacement)
+        return uniform_grid_like(displacement) + displacement / extent(cols, rows)
+
+    def _predicted_displacement(self, images):
+        """In cells of the output."""
+        height, width = self._image_size(ops.shape(images))
+        flow = ops.cast(self.flow_layer(images), "float32")
+        if self.data_format == "channels_first":
+            flow = ops.transpose(flow, (0, 2, 3, 1))
+        rows, cols = self.target_size(*self._image_size(images.shape))
+        if tuple(flow.shape[1:3]) != (rows, cols):
+            flow = resize_field(flow, rows, cols)
+        cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
+        return flow * ops.stack(cells_per_pixel)
+
+    def _penalty(self, field):
+        return flow_penalty(
+            self._in_cells(field),
+            self.smooth_weight,
+            self.diffeo_weight,
+            self.shrink_weight,
+            self.corner_penalty,
+            self.reduction,
+        )
+
+    def _build_flow_layer(self, input_shape):
+        if not self.flow_layer.built:
+            self.flow_layer.build(input_shape)
+        shape = tuple(self.flow_layer.compute_output_shape(input_shape))
+        axis = 1 if self.data_format == "channels_first" else 3
+        if len(shape) != 4 or shape[axis] != 2:
+            raise ValueError(
+                f"The `flow` layer must return two channels per place, 4D, {self.data_format}. "
+                f"Received: flow with output shape {shape}"
+            )
+
+    def _grid_batch(self, images):
+        return 1 if self.flow_layer is None else images.shape[0]
+
+    def _check_learned(self, name):
+        if self.flow_layer is not None:
+            raise ValueError(
+                f"`{name}` belongs to a learned flow. Received: flow={self.flow_layer!r}"
+            )
+        if not self.built:
+            raise ValueError(f"Build the layer before `{name}`. Received: an unbuilt {self.name!r}")
+
+    def _unit(self):
+        """Input pixels (x, y) per unit of weight."""
+        if self._pixels_per_unit is None:
+            raise ValueError(
+                "A flow in input pixels needs the size of the input, unknown when the layer was "
+                "built; use `grid(images)`. Received: an input of unknown height or width"
+            )
+        return ops.convert_to_tensor(self._pixels_per_unit)
+
+    def _initial_weights(self, shape, dtype):
+        values = self.flow_initializer(shape, dtype=dtype)
+        is_zero = isinstance(self.flow_initializer, keras.initializers.Zeros)
+        return values if is_zero else values / self._unit()
+
+    def _regularize(self, weights):
+        return self.flow_regularizer(weights * self._unit())
+
+    def _constrain(self, weights):
+        return self.flow_constraint(weights * self._unit()) / self._unit()

@@ -1,0 +1,1 @@
+"""Scores of pairs, and the numbers read off them."""

@@ -1,0 +1,1 @@
+"""The way back from samples to pixels."""
