@@ -1,0 +1,109 @@
+"""The one way to check an argument: `check_*` raises, `as_*` returns it in its one form.
+
+Every message names the argument and ends with what was received.
+"""
+
+import operator
+
+import keras
+import numpy as np
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def as_integer(value, name, minimum=1):
+    """`value` as an int of at least `minimum`; integers of any kind, but no booleans."""
+    try:
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < minimum:
+        kind = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
+        raise _error(name, kind, value)
+    return number
+
+
+def as_integers(values, name, minimum=1):
+    """`values` as a tuple of at least one int; see `as_integer`."""
+    try:
+        return _tuple(values, lambda value: as_integer(value, name, minimum))
+    except (TypeError, ValueError):
+        kind = "positive integers" if minimum == 1 else f"integers of at least {minimum}"
+        raise _error(name, f"a list of {kind}", values) from None
+
+
+def as_number(value, name, interval="(-inf, inf)"):
+    """`value` as a float in an interval such as "(0, 1]" or "[0, inf)"; never NaN."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool) or not _lies_in(float(value), interval):
+        kind = "a finite number" if interval == "(-inf, inf)" else f"a number in {interval}"
+        raise _error(name, kind, value)
+    return float(value)
+
+
+def as_numbers(values, name, interval="(-inf, inf)"):
+    """`values` as a tuple of at least one float; see `as_number`."""
+    try:
+        return _tuple(values, lambda value: as_number(value, name, interval))
+    except (TypeError, ValueError):
+        kind = "finite numbers" if interval == "(-inf, inf)" else f"numbers in {interval}"
+        raise _error(name, f"a list of {kind}", values) from None
+
+
+def as_bool(value, name):
+    """`value` as a bool; no number stands for one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise _error(name, "True or False", value)
+    return bool(value)
+
+
+def as_size(size, name="size"):
+    """`size` as `(height, width)`, two positive integers."""
+    try:
+        height, width = as_integers(size, name)
+    except ValueError:
+        raise _error(name, "two positive integers (height, width)", size) from None
+    return height, width
+
+
+def as_data_format(data_format):
+    """`data_format`, or Keras's global setting for `None`."""
+    if data_format is None:
+        return keras.config.image_data_format()
+    check_choice(data_format, "data_format", DATA_FORMATS, "or None")
+    return data_format
+
+
+def as_value_range(value_range, name="value_range"):
+    """`value_range` as two finite floats, the first one smaller."""
+    try:
+        low, high = as_numbers(value_range, name)
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise _error(name, "(low, high), finite, low < high", value_range)
+    return low, high
+
+
+def check_choice(value, name, choices, more=""):
+    """Raises unless `value` is one of `choices`; `more` names what was let through before."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        known = ", ".join(repr(choice) for choice in choices)
+        raise _error(name, f"one of {known} {more}".strip(), value)
+
+
+def _error(name, kind, value):
+    return ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
+
+
+def _tuple(values, convert):
+    if not isinstance(values, (tuple, list, range, np.ndarray)) or len(values) == 0:
+        raise ValueError
+    return tuple(convert(value) for value in values)
+
+
+def _lies_in(value, interval):
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    above = operator.ge if interval[0] == "[" else operator.gt
+    below = operator.le if interval[-1] == "]" else operator.lt
+    return above(value, low) and below(value, high)

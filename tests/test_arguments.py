@@ -1,0 +1,83 @@
+"""One check for each kind of argument, with one answer everywhere."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_resample import arguments
+
+INF, NAN = float("inf"), float("nan")
+GOOD = [
+    (arguments.as_integer, (3,), 3),
+    (arguments.as_integer, (np.int64(3),), 3),
+    (arguments.as_integer, (np.uint8(255),), 255),
+    (arguments.as_integer, (0, 0), 0),
+    (arguments.as_integer, (-2, -2), -2),
+    (arguments.as_integers, ([1, np.int32(2)],), (1, 2)),
+    (arguments.as_integers, (np.array([3, 4]),), (3, 4)),
+    (arguments.as_number, (2,), 2.0),
+    (arguments.as_number, (np.float32(0.5),), 0.5),
+    (arguments.as_number, (1, "(0, 1]"), 1.0),
+    (arguments.as_number, (0, "[0, inf)"), 0.0),
+    (arguments.as_numbers, ([1, 2.5],), (1.0, 2.5)),
+    (arguments.as_bool, (np.True_,), True),
+    (arguments.as_bool, (False,), False),
+    (arguments.as_size, ((3, 4),), (3, 4)),
+    (arguments.as_size, (np.array([3, 4], "uint16"),), (3, 4)),
+    (arguments.as_value_range, ((-1, 1),), (-1.0, 1.0)),
+]
+BAD = [
+    (arguments.as_integer, [True, np.True_, 1.0, 2.5, "1", None, 0, -1, [1], NAN]),
+    (arguments.as_integers, [3, [], [1, True], [1, 0], "12", None, [1.0], np.ones((2, 2), int)]),
+    (arguments.as_number, [True, "1", None, NAN, INF, [1.0], 1j]),
+    (arguments.as_numbers, [1.0, [], [NAN], ["1"], "1", None]),
+    (arguments.as_bool, [0, 1, "True", None]),
+    (arguments.as_size, [3, (3,), (3, 4, 5), (3, 0), (3, 4.0), (True, 3), "34", None, {3, 4}, {}]),
+    (arguments.as_value_range, [(1, 0), (0, 0), (0, INF), (0, NAN), 1, "01", None, (0, 1, 2)]),
+]
+
+
+def received(name, value):
+    return re.escape(f"Received: {name}={value!r}") + r"\Z"
+
+
+@pytest.mark.parametrize(("check", "given", "expected"), GOOD)
+def test_good_values_take_one_form(check, given, expected):
+    value, *options = given
+    result = check(value, "it", *options)
+    assert result == expected
+    kinds = [type(item) for item in (result if isinstance(result, tuple) else (result,))]
+    assert set(kinds) <= {int, float, bool}
+
+
+@pytest.mark.parametrize(
+    ("check", "value"), [(check, value) for check, values in BAD for value in values]
+)
+def test_bad_values_are_named_and_shown(check, value):
+    with pytest.raises(ValueError, match=r"(?s)\A`it` must be .*" + received("it", value)):
+        check(value, "it")
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5, -0.0, INF])
+def test_bounds_outside_of_the_interval(value):
+    with pytest.raises(ValueError, match=r"`it` must be a number in \(0, 1\]"):
+        arguments.as_number(value, "it", "(0, 1]")
+
+
+def test_data_format():
+    keras.config.set_image_data_format("channels_first")
+    assert arguments.as_data_format(None) == "channels_first"
+    assert arguments.as_data_format("channels_last") == "channels_last"
+    with pytest.raises(ValueError, match="`data_format` must be one of .* or None"):
+        arguments.as_data_format("NHWC")
+
+
+def test_choices_are_listed():
+    arguments.check_choice("b", "it", ("a", "b"))
+    for value in ("c", None, 1, ["a"], np.array(["a", "b"])):
+        with pytest.raises(ValueError, match=r"`it` must be one of 'a', 'b'\. Received: it="):
+            arguments.check_choice(value, "it", ("a", "b"))
+    with pytest.raises(ValueError, match="one of 1, 3"):
+        arguments.check_choice(True, "it", (1, 3))
