@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-import keras_resample
+from keras_resample.version import __version__
 
 
 def describe():
@@ -23,7 +23,7 @@ def describe():
         "python": platform.python_version(),
         "backend": backend,
         "versions": {
-            "keras_resample": keras_resample.__version__,
+            "keras_resample": __version__,
             "keras": keras.version(),
             backend: importlib.metadata.version(backend),
             "numpy": importlib.metadata.version("numpy"),

@@ -6,6 +6,8 @@ import keras
 
 from keras_resample.datasets.files.image_decoding import decode_image, image_header
 
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
 
 class FileImage:
     """Decodes one image file from its index."""

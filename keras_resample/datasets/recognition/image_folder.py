@@ -6,9 +6,7 @@ import warnings
 from keras_resample.datasets.arguments import error_policy, image_channels, image_size
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
 from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
-from keras_resample.datasets.files.image_files import FileImage, scan_files, shared_size
-
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from keras_resample.datasets.files.image_files import EXTENSIONS, FileImage, scan_files, shared_size
 
 
 def image_folder(

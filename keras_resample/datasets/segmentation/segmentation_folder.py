@@ -3,7 +3,7 @@
 import os
 
 from keras_resample.datasets.arguments import positive
-from keras_resample.datasets.recognition.image_folder import EXTENSIONS as IMAGE_EXTENSIONS
+from keras_resample.datasets.files.image_files import EXTENSIONS as IMAGE_EXTENSIONS
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import LARGEST_ID, ColorLabels, IdLabels
 
