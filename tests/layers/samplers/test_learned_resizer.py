@@ -11,7 +11,7 @@ from keras_resample.layers import LearnedResizer, UniformDownsample
 from tests.layer_test_case import check_layer
 from tests.numerics import assert_close, random_like, to_numpy
 
-GOLDEN = Path(__file__).parents[1] / "goldens" / "learned_resizer.npz"
+GOLDEN = Path(__file__).parents[2] / "goldens" / "learned_resizer.npz"
 IMAGES = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype("float32")
 VARIANT = ["config", "symbolic_shape", "data_format", "keras_file"]
 # Convolutions of 7x7 and four normalizations accumulate rounding.

@@ -9,13 +9,13 @@ import pytest
 import keras_resample as kr
 from keras_resample.layers import DeformationModule, SaliencySampler
 from tests.layer_test_case import check_layer
-from tests.layers.test_grid_sampler import VARIANT
+from tests.layers.samplers.test_grid_sampler import VARIANT
 from tests.numerics import assert_close, gradients, loss_gradients, project, to_numpy
 
 IMAGES = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype("float32")
 SMALL = {"size": (5, 6), "grid_size": (4, 5)}
 GRADIENT = {"entries": 6, "step": 2.0**-10}
-GOLDENS = Path(__file__).parents[1] / "goldens" / "recasens_grid.npz"
+GOLDENS = Path(__file__).parents[2] / "goldens" / "recasens_grid.npz"
 
 
 def random_weights(layer):

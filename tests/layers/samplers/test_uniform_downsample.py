@@ -6,7 +6,7 @@ import pytest
 
 from keras_resample.layers import UniformDownsample
 from tests.layer_test_case import check_layer
-from tests.layers.test_grid_sampler import VARIANT
+from tests.layers.samplers.test_grid_sampler import VARIANT
 from tests.numerics import assert_close
 
 IMAGES = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype("float32")

@@ -8,7 +8,7 @@ import keras_resample as kr
 from keras_resample.layers import FlowWarpDownsample
 from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT
 from tests.layer_test_case import check_layer
-from tests.layers.test_grid_sampler import FIXED, VARIANT
+from tests.layers.samplers.test_grid_sampler import FIXED, VARIANT
 from tests.numerics import (
     assert_close,
     gradients,
