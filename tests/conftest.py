@@ -5,6 +5,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# TensorFlow leaves oneDNN out where a processor has no AVX-512, and with it every convolution of
+# channels-first images.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Memory is shared with other test processes; JAX must not reserve it all.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # Most programs run once here: compiling them costs more than all of their steps.
