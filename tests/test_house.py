@@ -14,7 +14,7 @@ OPS = {"backend", "ops", "ops/restoring"}
 LAYERS = {*OPS, "layers/samplers", "layers/blocks"}
 METRICS = {"metrics", "metrics/verification", "metrics/identification", "metrics/segmentation"}
 MODELS = {*LAYERS, *METRICS, "heads", "losses", "models", "models/networks", "models/steps"}
-DATASETS = {"datasets", "datasets/files", "datasets/base"}  # TRANSITION: not "datasets"
+DATASETS = {"datasets/files", "datasets/base"}
 PUBLIC = {"callbacks", "datasets", "export", "heads", "layers", "losses", "metrics", "models",
           "ops", "visualization"}  # fmt: skip
 # Room: the rooms that its files may import from, besides itself and the ground.
@@ -35,9 +35,8 @@ ALLOWED = {
     "models/steps": LAYERS | METRICS | {"heads", "losses"},
     "models": MODELS,
     "models/convert": {"models/networks"},
-    "datasets": set(),  # TRANSITION: goes with datasets/arguments.py
-    "datasets/files": {"datasets"},  # TRANSITION: empty
-    "datasets/base": {"datasets", "datasets/files"},  # TRANSITION: not "datasets"
+    "datasets/files": set(),
+    "datasets/base": {"datasets/files"},
     "datasets/recognition": DATASETS,
     "datasets/verification": DATASETS,
     "datasets/segmentation": DATASETS,

@@ -5,12 +5,11 @@ from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.datasets.base.image_pairs import ImagePairs
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
-from keras_resample.datasets.recognition.arrays import from_arrays
+from keras_resample.datasets.recognition.arrays import from_arrays, npz
 from keras_resample.datasets.recognition.face_records import FaceRecords
 from keras_resample.datasets.recognition.half_identities import half_identities
 from keras_resample.datasets.recognition.image_folder import image_folder
 from keras_resample.datasets.recognition.image_list import image_list
-from keras_resample.datasets.recognition.npz import npz
 from keras_resample.datasets.recognition.write_records import write_records
 from keras_resample.datasets.segmentation.camvid import camvid
 from keras_resample.datasets.segmentation.cityscapes import cityscapes

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.datasets.base.class_colors import class_table
+from keras_resample.datasets.base.classes import class_table
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.visualization.canvas import read_grid, read_image
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_resample.datasets import SegmentationDataset
-from keras_resample.datasets.base.class_colors import default_colors
+from keras_resample.datasets.base.classes import default_colors
 
 NUM_CLASSES = 200
 

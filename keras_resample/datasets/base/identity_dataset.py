@@ -4,15 +4,10 @@ import copy
 
 import numpy as np
 
-from keras_resample.datasets.arguments import (
-    checked_index,
-    checked_indices,
-    checked_labels,
-    positive,
-)
-from keras_resample.datasets.base.balanced_order import BalancedOrder
-from keras_resample.datasets.base.epoch_order import ShuffledDataset
-from keras_resample.datasets.base.image_dataset import ImageDataset, Selection
+from keras_resample.arguments import as_integer
+from keras_resample.datasets.base.epoch_order import BalancedOrder, ShuffledDataset
+from keras_resample.datasets.base.image_dataset import ImageDataset
+from keras_resample.datasets.base.selection import Selection, as_index, as_indices
 
 
 class IdentityDataset(ShuffledDataset, ImageDataset):
@@ -91,7 +86,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         seed=0,
         **kwargs,
     ):
-        labels = checked_labels(labels)
+        labels = as_labels(labels)
         super().__init__(
             shuffle,
             seed,
@@ -104,7 +99,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         self.labels = labels
         largest = int(labels.max())
         self.num_classes = (
-            largest + 1 if num_classes is None else positive(num_classes, "num_classes")
+            largest + 1 if num_classes is None else as_integer(num_classes, "num_classes")
         )
         if self.num_classes <= largest:
             raise ValueError(
@@ -130,7 +125,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         return super().__len__()
 
     def __getitem__(self, index):
-        index = checked_index(index, len(self), "batch")
+        index = as_index(index, len(self), "batch")
         chosen = self.order()[index * self.batch_size : (index + 1) * self.batch_size]
         return np.stack([self.image(i) for i in chosen]), self.labels[chosen]
 
@@ -176,8 +171,8 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         >>> len(triplets), images.shape, len(set(labels.tolist()))
         (4, (6, 112, 112, 1), 3)
         """
-        p = positive(classes_per_batch, "classes_per_batch")
-        k = positive(images_per_class, "images_per_class")
+        p = as_integer(classes_per_batch, "classes_per_batch")
+        k = as_integer(images_per_class, "images_per_class")
         balanced = copy.copy(self)
         balanced._balanced = BalancedOrder(self.labels, p, k)
         balanced.batch_size = p * k
@@ -198,7 +193,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         Returns:
             An `IdentityDataset` with the same settings, at epoch 0.
         """
-        indices = checked_indices(indices, self.num_images)
+        indices = as_indices(indices, self.num_images)
         part = copy.copy(self)
         part.load = Selection(self.load, indices)
         part.labels = self.labels[indices]
@@ -212,3 +207,19 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
                 part.class_names = [self.class_names[i] for i in kept]
         part.epoch = 0
         return part
+
+
+def as_labels(labels):
+    """`labels` as int32 `(n,)`, none of them negative."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            "`labels` must be a non-empty list of integers, one an image. "
+            f"Received: labels of shape {labels.shape} and dtype {labels.dtype}"
+        )
+    if labels.min() < 0 or labels.max() > np.iinfo("int32").max:
+        raise ValueError(
+            "`labels` must lie in [0, num_classes). "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype("int32")

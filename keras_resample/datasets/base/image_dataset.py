@@ -5,12 +5,8 @@ import math
 import keras
 import numpy as np
 
-from keras_resample.datasets.arguments import (
-    checked_index,
-    positive,
-    standard_data_format,
-    value_interval,
-)
+from keras_resample.arguments import as_data_format, as_integer, as_integers, as_value_range
+from keras_resample.datasets.base.selection import as_index
 
 
 class ImageDataset(keras.utils.PyDataset):
@@ -72,21 +68,21 @@ class ImageDataset(keras.utils.PyDataset):
                 f"Received: image_shape={image_shape!r}"
             )
         self.load = load
-        self.num_images = positive(num_images, "num_images")
-        self.value_range = value_interval(value_range)
-        self.data_format = standard_data_format(data_format)
-        self._loaded_shape = tuple(positive(side, "image_shape") for side in image_shape)
+        self.num_images = as_integer(num_images, "num_images")
+        self.value_range = as_value_range(value_range)
+        self.data_format = as_data_format(data_format)
+        self._loaded_shape = as_integers(image_shape, "image_shape")
         self.image_shape = self._loaded_shape
         if self.data_format == "channels_first":
             self.image_shape = (self._loaded_shape[2], *self._loaded_shape[:2])
-        self.batch_size = positive(batch_size, "batch_size")
+        self.batch_size = as_integer(batch_size, "batch_size")
         self.skipped = []
 
     def __len__(self):
         return math.ceil(self.num_images / self.batch_size)
 
     def __getitem__(self, index):
-        first = checked_index(index, len(self), "batch") * self.batch_size
+        first = as_index(index, len(self), "batch") * self.batch_size
         last = min(first + self.batch_size, self.num_images)
         return np.stack([self.image(i) for i in range(first, last)])
 
@@ -99,7 +95,7 @@ class ImageDataset(keras.utils.PyDataset):
         Returns:
             float32 `image_shape`, values in `value_range`.
         """
-        index = checked_index(index, self.num_images, "image")
+        index = as_index(index, self.num_images, "image")
         image = np.asarray(self.load(index), dtype="float32")
         if image.shape != self._loaded_shape:
             raise ValueError(
@@ -129,14 +125,3 @@ class ImageDataset(keras.utils.PyDataset):
             if bar is not None:
                 bar.update(index + 1)
         return images
-
-
-class Selection:
-    """A loader seen through a list of indices. A class, so that it can be pickled."""
-
-    def __init__(self, load, indices):
-        self.load = load
-        self.indices = indices
-
-    def __call__(self, index):
-        return self.load(int(self.indices[index]))

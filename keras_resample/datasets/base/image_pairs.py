@@ -55,7 +55,7 @@ def sound_pairs(image, num_pairs, on_error, verify, progress):
     """Which pairs to keep: bool `(n,)`, and the list of what was skipped."""
     good, skipped = np.ones(num_pairs, bool), []
     if verify:
-        readable, skipped = screen(
+        readable, _, skipped = screen(
             image.verify, image.place, np.arange(2 * num_pairs), on_error, progress
         )
         good = np.isin(np.arange(2 * num_pairs), readable).reshape(-1, 2).all(1)

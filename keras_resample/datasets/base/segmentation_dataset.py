@@ -6,23 +6,17 @@ import math
 import keras
 import numpy as np
 
-from keras_resample.datasets.arguments import (
-    checked_index,
-    checked_indices,
-    positive,
-    random_generator,
-    standard_data_format,
-)
-from keras_resample.datasets.base.class_colors import class_table
-from keras_resample.datasets.base.epoch_order import ShuffledDataset
-from keras_resample.datasets.base.segmentation_checks import (
-    check_classes,
-    check_pair,
-    checked_ignore_class,
-    checked_sizes,
-)
+from keras_resample.arguments import as_data_format, as_integer, check_choice
+from keras_resample.datasets.base.classes import as_ignore_class, check_classes, class_table
+from keras_resample.datasets.base.epoch_order import ShuffledDataset, random_generator
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
-from keras_resample.datasets.base.windows import checked_window, random_window, window_size
+from keras_resample.datasets.base.selection import Selection, as_index, as_indices
+from keras_resample.datasets.base.windows import (
+    as_image_sizes,
+    as_window,
+    as_window_size,
+    random_window,
+)
 
 
 class SegmentationDataset(ShuffledDataset):
@@ -110,28 +104,25 @@ class SegmentationDataset(ShuffledDataset):
             raise TypeError(
                 f"`load` must be a callable (index, window) -> (image, label). Received: {load=!r}"
             )
-        self.image_sizes = checked_sizes(image_sizes)
+        self.image_sizes = as_image_sizes(image_sizes)
         self.num_images = len(self.image_sizes)
         super().__init__(shuffle, seed, **kwargs)
         self.load = load
-        self.num_classes = positive(num_classes, "num_classes")
+        self.num_classes = as_integer(num_classes, "num_classes")
         if self.num_classes > 255:
             raise ValueError(
                 f"`num_classes` must be at most 255, labels are uint8. Received: {num_classes=}"
             )
-        self.ignore_class = checked_ignore_class(ignore_class)
+        self.ignore_class = as_ignore_class(ignore_class)
         self.class_names, self.class_colors = class_table(
             self.num_classes, class_names, class_colors
         )
-        self.batch_size = positive(batch_size, "batch_size")
+        self.batch_size = as_integer(batch_size, "batch_size")
         self.flip = bool(flip)
-        self.crop = None if crop is None else window_size(crop, "crop", self.image_sizes)
-        if crop_position not in ("center", "random"):
-            raise ValueError(
-                f"`crop_position` must be 'center' or 'random'. Received: {crop_position=!r}"
-            )
+        self.crop = None if crop is None else as_window_size(crop, "crop", self.image_sizes)
+        check_choice(crop_position, "crop_position", ("center", "random"))
         self.crop_position = crop_position
-        self.data_format = standard_data_format(data_format)
+        self.data_format = as_data_format(data_format)
         self.image_shape = self._served_shape()
         self.skipped = []
 
@@ -154,7 +145,7 @@ class SegmentationDataset(ShuffledDataset):
         return math.ceil(self.num_images / self.batch_size)
 
     def __getitem__(self, index):
-        index = checked_index(index, len(self), "batch")
+        index = as_index(index, len(self), "batch")
         chosen = self.order()[index * self.batch_size : (index + 1) * self.batch_size]
         images, labels = zip(*[self._augmented(int(i)) for i in chosen], strict=True)
         return np.ascontiguousarray(np.stack(images)), np.ascontiguousarray(np.stack(labels))
@@ -194,15 +185,15 @@ class SegmentationDataset(ShuffledDataset):
         Returns:
             uint8 image, in `data_format`, and uint8 `(height, width)` labels.
         """
-        image, label = self._read(checked_index(index, self.num_images, "image"), window)
+        image, label = self._read(as_index(index, self.num_images, "image"), window)
         return self._served(image), label
 
     def _read(self, index, window):
         size = tuple(int(side) for side in self.image_sizes[index])
-        window = (0, 0, *size) if window is None else checked_window(window, size)
+        window = (0, 0, *size) if window is None else as_window(window, size)
         image, label = self.load(index, window)
         image, label = np.asarray(image), np.asarray(label)
-        check_pair(image, label, window, index)
+        _check_pair(image, label, window, index)
         check_classes(label, index, self.num_classes, self.ignore_class)
         return image, label.astype("uint8", copy=False)
 
@@ -264,25 +255,24 @@ class SegmentationDataset(ShuffledDataset):
         Returns:
             A `SegmentationDataset` with the same settings, at epoch 0.
         """
-        indices = checked_indices(indices, self.num_images)
+        indices = as_indices(indices, self.num_images)
         part = copy.copy(self)
-        part.load = _Selection(self.load, indices)
+        part.load = Selection(self.load, indices)
         part.image_sizes = self.image_sizes[indices]
         part.num_images = len(indices)
         part.epoch = 0
         return part
 
 
-class _Selection:
-    """A loader seen through a list of indices. A class, so that it can be pickled."""
-
-    def __init__(self, load, indices):
-        self.load = load
-        self.indices = indices
-
-    def __call__(self, index, window):
-        return self.load(int(self.indices[index]), window)
-
-    def reads_windows(self, index):
-        reads_windows = getattr(self.load, "reads_windows", None)
-        return reads_windows is not None and reads_windows(int(self.indices[index]))
+def _check_pair(image, label, window, index):
+    """Raises unless an image and its label have the size of the window."""
+    if image.shape != (*window[2:], 3) or image.dtype != np.uint8:
+        raise ValueError(
+            f"`load` must give uint8 images of shape {(*window[2:], 3)} for {window=}. "
+            f"Received: {image.dtype} of shape {image.shape} for image {index}"
+        )
+    if label.shape != window[2:] or label.dtype.kind not in "iu":
+        raise ValueError(
+            f"`load` must give integer labels of shape {window[2:]} for {window=}. "
+            f"Received: {label.dtype} of shape {label.shape} for image {index}"
+        )

@@ -1,10 +1,13 @@
 """Large images in windows, each image decoded once."""
 
+import collections
+import threading
+
 import numpy as np
 
-from keras_resample.datasets.arguments import checked_index, image_size, positive, random_generator
-from keras_resample.datasets.base.decoded_images import DecodedImages
-from keras_resample.datasets.base.epoch_order import ShuffledDataset
+from keras_resample.arguments import as_integer, as_size
+from keras_resample.datasets.base.epoch_order import ShuffledDataset, random_generator
+from keras_resample.datasets.base.selection import as_index, reads_windows
 from keras_resample.datasets.base.windows import tiling
 
 
@@ -53,8 +56,8 @@ class SegmentationWindows(ShuffledDataset):
     """
 
     def __init__(self, dataset, size, batch_size=4, **kwargs):
-        self.size = image_size(size)
-        self.batch_size = positive(batch_size, "batch_size")
+        self.size = as_size(size)
+        self.batch_size = as_integer(batch_size, "batch_size")
         if getattr(dataset, "crop", None) is not None or not hasattr(dataset, "image_sizes"):
             raise ValueError(
                 "`dataset` must be a SegmentationDataset with crop=None. "
@@ -98,7 +101,7 @@ class SegmentationWindows(ShuffledDataset):
         Returns:
             Number of the image, and a list of `(top, left, height, width)` inside it.
         """
-        index = checked_index(index, len(self), "batch")
+        index = as_index(index, len(self), "batch")
         ends = np.cumsum(self._batches[self.order()])
         place = int(np.searchsorted(ends, index, side="right"))
         image = int(self.order()[place])
@@ -119,8 +122,7 @@ class SegmentationWindows(ShuffledDataset):
         return np.ascontiguousarray(images), np.ascontiguousarray(labels)
 
     def _pairs(self, image, windows):
-        reads_windows = getattr(self.dataset.load, "reads_windows", None)
-        if reads_windows is not None and reads_windows(image):
+        if reads_windows(self.dataset.load, image):
             return [self.dataset._read(image, window) for window in windows]
         pixels, label = self._decoded(image)
         parts = [np.s_[top : top + h, left : left + w] for top, left, h, w in windows]
@@ -134,3 +136,57 @@ class SegmentationWindows(ShuffledDataset):
                 label, ((0, rows), (0, columns)), constant_values=np.uint8(self.ignore_class)
             )
         return image, label
+
+
+class DecodedImages:
+    """Decodes an image once while it is among the last `capacity` ones. Thread-safe, picklable.
+
+    Args:
+        read: callable `(index, None)` to `(image, label)`, both whole.
+        capacity: how many images are held.
+    """
+
+    def __init__(self, read, capacity):
+        self.read = read
+        self.capacity = capacity
+        self._start()
+
+    def _start(self):
+        self._lock = threading.Lock()
+        self._held = collections.OrderedDict()
+
+    def __getstate__(self):
+        return {"read": self.read, "capacity": self.capacity}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._start()
+
+    def clear(self):
+        """Lets go of all images."""
+        with self._lock:
+            self._held.clear()
+
+    def __call__(self, index):
+        with self._lock:
+            if index not in self._held:
+                self._held[index] = _Once()
+            self._held.move_to_end(index)
+            while len(self._held) > self.capacity:
+                self._held.popitem(last=False)
+            image = self._held[index]
+        return image(lambda: self.read(index, None))
+
+
+class _Once:
+    """What the first of several threads makes, the others wait for."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._made = None
+
+    def __call__(self, make):
+        with self._lock:
+            if self._made is None:
+                self._made = make()
+            return self._made

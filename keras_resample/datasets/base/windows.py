@@ -1,15 +1,30 @@
-"""Windows `(top, left, height, width)` of images, in pixels."""
+"""Sizes `(height, width)` of images and windows `(top, left, height, width)`, in pixels."""
 
 import numpy as np
 
-from keras_resample.datasets.arguments import positive
+from keras_resample.arguments import as_integers, as_size
 
 
-def window_size(size, name, image_sizes):
+def as_image_sizes(image_sizes):
+    """`image_sizes` as an array `(n, 2)` of positive integers."""
+    sizes = np.asarray(image_sizes)
+    if (
+        sizes.ndim != 2
+        or sizes.shape[1] != 2
+        or sizes.dtype.kind not in "iu"
+        or len(sizes) == 0
+        or sizes.min() < 1
+    ):
+        raise ValueError(
+            "`image_sizes` must be (height, width) of each image, positive integers (n, 2). "
+            f"Received: image_sizes of shape {sizes.shape} and dtype {sizes.dtype}"
+        )
+    return sizes
+
+
+def as_window_size(size, name, image_sizes):
     """`size` as `(height, width)` that fits into every image."""
-    if isinstance(size, (str, bytes)) or not hasattr(size, "__len__") or len(size) != 2:
-        raise ValueError(f"`{name}` must be (height, width). Received: {name}={size!r}")
-    size = tuple(positive(side, name) for side in size)
+    size = as_size(size, name)
     small = np.flatnonzero((image_sizes < size).any(axis=1))
     if len(small):
         image = tuple(int(side) for side in image_sizes[small[0]])
@@ -20,21 +35,14 @@ def window_size(size, name, image_sizes):
     return size
 
 
-def checked_window(window, size):
+def as_window(window, size):
     """`window` as four integers inside an image of that size."""
     try:
-        numbers = np.asarray(window)
-        top, left, height, width = (int(value) for value in numbers)
-        good = numbers.dtype.kind in "iu"
-    except (TypeError, ValueError):
-        good = False
-    if (
-        not good
-        or min(top, left) < 0
-        or min(height, width) < 1
-        or top + height > size[0]
-        or left + width > size[1]
-    ):
+        top, left, height, width = as_integers(window, "window", 0)
+        inside = height > 0 and width > 0 and top + height <= size[0] and left + width <= size[1]
+    except ValueError:
+        inside = False
+    if not inside:
         raise ValueError(
             "`window` must be (top, left, height, width) inside the image of "
             f"{size[0]} x {size[1]}. Received: window={window!r}"

@@ -1,8 +1,6 @@
-"""Encoded images for the writers, and files that appear whole or not at all."""
+"""Encoded images for the writers."""
 
-import contextlib
 import io
-import os
 
 import numpy as np
 
@@ -28,21 +26,3 @@ def encoded_image(image, index, writer):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
-
-
-@contextlib.contextmanager
-def whole_files(*paths):
-    """Files to write in binary mode, named so when the block ends, removed if it fails."""
-    parts = [f"{os.fspath(path)}.part" for path in paths]
-    with contextlib.ExitStack() as stack:
-        try:
-            yield [stack.enter_context(open(part, "wb")) for part in parts]
-            stack.close()
-            for part, path in zip(parts, paths, strict=True):
-                os.replace(part, path)
-        except BaseException:
-            stack.close()
-            for part in parts:
-                with contextlib.suppress(OSError):
-                    os.remove(part)
-            raise

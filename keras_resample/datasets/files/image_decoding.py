@@ -5,9 +5,10 @@ import os
 
 import numpy as np
 
+from keras_resample.arguments import as_integer, check_choice
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
-# What the field's containers hold. Pillow's other decoders have no business there.
-CONTAINED_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 
 
 def pillow(reader):
@@ -19,6 +20,13 @@ def pillow(reader):
             f"`{reader}` needs Pillow: pip install keras-resample[datasets]"
         ) from error
     return Image
+
+
+def as_channels(channels):
+    """`channels` as 1 (grey) or 3 (RGB)."""
+    channels = as_integer(channels, "channels")
+    check_choice(channels, "channels", (1, 3))
+    return channels
 
 
 def open_image(source, formats=None):
@@ -51,25 +59,8 @@ def image_header(source, verify=False, formats=None):
     return header
 
 
-def decode_image(source, size, channels, formats=None):
-    """float32 `(h, w, channels)` in `[0, 1]`, resized to `size` unless it is None."""
-    with open_image(source, formats) as image:
-        return to_array(image, size, channels)
-
-
-def decode_sized(source, size, resize, channels):
-    """An image of a container as `decode_image`; without `resize` it must have its `size`."""
-    with open_image(source, CONTAINED_FORMATS) as image:
-        if not resize and (image.height, image.width) != size:
-            raise ValueError(
-                f"it is {image.height} x {image.width}, not {size[0]} x {size[1]} like the "
-                "others; give `size=(height, width)` to resize"
-            )
-        return to_array(image, size, channels)
-
-
 def to_array(image, size, channels):
-    """Pixels of a Pillow image: float32 `(h, w, channels)` in `[0, 1]`."""
+    """Pixels of a Pillow image, in `size` if given: float32 `(h, w, channels)` in `[0, 1]`."""
     Image = pillow("keras_resample.datasets")
     scale = 255
     if image.mode.startswith("I"):  # 16 bits a pixel
@@ -86,3 +77,45 @@ def to_array(image, size, channels):
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], channels, axis=-1)
     return pixels
+
+
+class FileImage:
+    """Decodes one image file from its index.
+
+    Args:
+        files: paths.
+        size: `(height, width)` to resize to, or `None`.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    def __init__(self, files, size, channels):
+        self.files = files
+        self.size = size
+        self.channels = channels
+
+    def __call__(self, index):
+        return self._named(index, self._decoded)
+
+    def header(self, index, verify):
+        """`((height, width), mode)` of a file; with `verify` every pixel is decoded too."""
+        return self._named(index, lambda index: image_header(self.files[index], verify))
+
+    def pixels(self, image, index):
+        """What is served of an opened image: float32 `(h, w, channels)` in `[0, 1]`."""
+        return to_array(image, self.size, self.channels)
+
+    def _decoded(self, index):
+        with open_image(self.files[index]) as image:
+            return self.pixels(image, index)
+
+    def _named(self, index, function):
+        # Pillow's decoders raise errors of many types, not all of them documented.
+        try:
+            return function(index)
+        except Exception as error:
+            file = self.files[index]
+            raise ValueError(
+                f"Image file {file!r} cannot be read ({type(error).__name__}: {error}). Repair or "
+                "remove it, or build the dataset with on_error='skip'. Received: "
+                f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
+            ) from error

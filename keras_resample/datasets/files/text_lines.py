@@ -7,7 +7,7 @@ import numpy as np
 LONGEST_LINE = 4096
 
 
-def text_lines(path, argument="path"):
+def text_lines(path):
     """Yields `(line number, text)` of each line that is not blank.
 
     Raises:
@@ -15,9 +15,7 @@ def text_lines(path, argument="path"):
         ValueError: for a file that is not UTF-8 text in lines.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"`{argument}` must be a text file. Received: {argument}={str(path)!r}"
-        )
+        raise FileNotFoundError(f"`path` must be a text file. Received: path={str(path)!r}")
     with open(path, encoding="utf-8-sig") as file:
         number = 0
         while True:

@@ -5,16 +5,12 @@ import os
 
 import numpy as np
 
-from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.arguments import as_size
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
-from keras_resample.datasets.files.image_decoding import (
-    CONTAINED_FORMATS,
-    decode_sized,
-    image_header,
-    pillow,
-)
+from keras_resample.datasets.files.contained_image import ContainedImage
+from keras_resample.datasets.files.image_decoding import as_channels, pillow
 from keras_resample.datasets.files.record_file import RecordFile, read_index
-from keras_resample.datasets.files.screening import screen, warn_of_skipped
+from keras_resample.datasets.files.screening import as_verify, screen, warn_of_skipped
 
 # float32 labels, as the files hold them, count no further.
 EXACT_FLOAT = 1 << 24
@@ -99,10 +95,9 @@ class FaceRecords(IdentityDataset):
         data_format=None,
         **kwargs,
     ):
-        error_policy(on_error)
-        image_channels(channels, (1, 3))
-        resize = size is not None
-        size = image_size(size) if resize else None
+        verify = as_verify(verify, on_error)
+        channels = as_channels(channels)
+        size = None if size is None else as_size(size)
         pillow("FaceRecords")
         rec, idx = _file_pair(path)
         num_classes, stored_size = _property(os.path.join(os.path.dirname(rec), "property"))
@@ -118,12 +113,14 @@ class FaceRecords(IdentityDataset):
         )
         if len(keys) == 0:
             raise ValueError(f"`path` must hold images. Received: path={rec!r} with none")
-        record = RecordImage(file, keys, starts, ends, None, resize, channels, num_classes)
+        record = RecordImage(file, size, channels, keys, starts, ends, num_classes)
         sound = (lengths > 0) & (labels >= 0) & (labels == np.floor(labels))
         sound &= labels < (num_classes or EXACT_FLOAT)
         good, skipped, labels = _sound_records(record, sound, labels, on_error)
-        if len(good) and (verify or (verify is None and on_error == "skip")):
-            decodable, undecodable = screen(record.verify, record.place, good, on_error, progress)
+        if len(good) and verify:
+            decodable, _, undecodable = screen(
+                record.verify, record.place, good, on_error, progress
+            )
             labels, good = labels[np.isin(good, decodable)], decodable
             skipped += undecodable
         if not len(good):
@@ -131,7 +128,7 @@ class FaceRecords(IdentityDataset):
                 f"`path` must hold a readable image. Received: path={rec!r}, {len(skipped)} "
                 "records skipped"
             )
-        warn_of_skipped(skipped, "records")
+        warn_of_skipped(skipped, "records", stacklevel=3)
         record.select(good)
         record.size = size or stored_size or record.stored_size(0)
         super().__init__(
@@ -149,37 +146,25 @@ class FaceRecords(IdentityDataset):
         self.skipped = skipped
 
 
-class RecordImage:
+class RecordImage(ContainedImage):
     """Decodes the image of one record from its index."""
 
-    def __init__(self, file, keys, starts, ends, size, resize, channels, num_classes):
-        self.file = file
+    def __init__(self, file, size, channels, keys, starts, ends, num_classes):
+        super().__init__(file, size, channels)
         self.keys, self.starts, self.ends = keys, starts, ends
-        self.size = size
-        self.resize = resize
-        self.channels = channels
         self.num_classes = num_classes
 
-    def __call__(self, index):
-        return self._named(index, self._decode)
+    def name(self, index):
+        """The record, as errors name it."""
+        return f"record {self.keys[index]}"
 
-    def verify(self, index):
-        """Decodes every pixel, or raises."""
-        self._named(index, lambda i: image_header(self._body(i), True, CONTAINED_FORMATS))
-
-    def stored_size(self, index):
-        """`(height, width)` of an image."""
-        return self._named(index, lambda i: image_header(self._body(i), False, CONTAINED_FORMATS))[
-            0
-        ]
+    def encoded(self, index):
+        """The bytes of an image."""
+        return self._read(index)[1]
 
     def label(self, index):
         """The label of a record that the quick pass over the headers did not understand."""
-        return self._named(index, self._label)
-
-    def place(self, index):
-        """Where a record is: `(file, "record k")`."""
-        return self.file.path, f"record {self.keys[index]}"
+        return self.named(index, self._label)
 
     def select(self, indices):
         """Keeps some of the records."""
@@ -187,26 +172,11 @@ class RecordImage:
             values[indices] for values in (self.keys, self.starts, self.ends)
         )
 
-    def _named(self, index, function):
-        # Pillow's decoders raise errors of many types, not all of them documented.
-        try:
-            return function(index)
-        except Exception as error:
-            raise ValueError(
-                f"Record {self.keys[index]} of {self.file.path!r} cannot be read "
-                f"({type(error).__name__}: {error}). Get the file again, or build the dataset "
-                f"with on_error='skip'. Received: a record at byte {self.starts[index]} of "
-                f"{self.file.size}"
-            ) from error
-
-    def _body(self, index):
-        return self.file.read(int(self.starts[index]), int(self.ends[index]))[1]
-
-    def _decode(self, index):
-        return decode_sized(self._body(index), self.size, self.resize, self.channels)
+    def _read(self, index):
+        return self.file.read(int(self.starts[index]), int(self.ends[index]))
 
     def _label(self, index):
-        (label, *_), body = self.file.read(int(self.starts[index]), int(self.ends[index]))
+        (label, *_), body = self._read(index)
         if not body:
             raise ValueError("it holds no image")
         limit = self.num_classes or EXACT_FLOAT
@@ -279,16 +249,9 @@ def _without_header(file, keys, starts, ends):
 
 def _sound_records(record, sound, labels, on_error):
     """Indices and labels of the records with a sound header, and what was skipped."""
-    doubtful = np.flatnonzero(~sound)
     # A record in parts is sound too, and only reading it tells its label.
-    told = {}
-
-    def tell(index):
-        told[index] = record.label(index)
-
-    read, skipped = screen(tell, record.place, doubtful, on_error)
+    read, told, skipped = screen(record.label, record.place, np.flatnonzero(~sound), on_error)
     labels = labels.copy()
-    for index in read:
-        labels[index] = told[int(index)]
+    labels[read] = told
     good = np.sort(np.concatenate([np.flatnonzero(sound), read]))
     return good, skipped, labels[good]

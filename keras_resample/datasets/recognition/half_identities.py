@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_resample.datasets.arguments import non_negative, random_generator
+from keras_resample.arguments import as_integer
+from keras_resample.datasets.base.epoch_order import random_generator
 
 
 def half_identities(dataset, seed=None):
@@ -43,7 +44,7 @@ def half_identities(dataset, seed=None):
             f"Received: dataset with {len(identities)}"
         )
     if seed is not None:
-        identities = random_generator(non_negative(seed, "seed")).permutation(identities)
+        identities = random_generator(as_integer(seed, "seed", 0)).permutation(identities)
     in_train = np.isin(dataset.labels, identities[: (len(identities) + 1) // 2])
     train = dataset.subset(in_train, relabel=True)
     test = dataset.subset(~in_train, relabel=True)

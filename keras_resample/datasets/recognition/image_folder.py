@@ -1,12 +1,9 @@
 """A dataset from a folder with one sub-folder of images per identity."""
 
 import os
-import warnings
 
-from keras_resample.datasets.arguments import error_policy, image_channels, image_size
-from keras_resample.datasets.base.identity_dataset import IdentityDataset
-from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
-from keras_resample.datasets.files.image_files import EXTENSIONS, FileImage, scan_files, shared_size
+from keras_resample.datasets.files.image_decoding import EXTENSIONS
+from keras_resample.datasets.recognition.identity_files import identity_files
 
 
 def image_folder(
@@ -77,50 +74,28 @@ def image_folder(
     >>> images.shape, dataset.class_names
     ((2, 12, 10, 1), ['ann', 'bob'])
     """
-    error_policy(on_error)
-    image_channels(channels, (1, 3, None))
-    if size is not None:
-        size = image_size(size)
-    pillow("image_folder")
     if not os.path.isdir(path):
         raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
-
-    verify = on_error == "skip" if verify is None else verify
-    candidates = _files(path)
-    good, headers, skipped = scan_files([f for _, f in candidates], verify, on_error, progress)
-    files = [candidates[index] for index in good]
-    if not files:
-        raise ValueError(
-            "`path` must hold one sub-folder of images per identity, and no image was found "
-            f"({len(skipped)} skipped). Received: path={str(path)!r}"
-        )
-    if skipped:
-        warnings.warn(
-            f"{len(skipped)} image files in {str(path)!r} were skipped, the first one "
-            f"{skipped[0][0]!r}: {skipped[0][1]}. `.skipped` lists all.",
-            stacklevel=2,
-        )
-    if channels is None:
-        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
-    names = sorted({name for name, _ in files})
-    number = {name: index for index, name in enumerate(names)}
-    paths = [file for _, file in files]
-    dataset = IdentityDataset(
-        FileImage(paths, size, channels),
-        labels=[number[name] for name, _ in files],
-        image_shape=(*(size or shared_size(paths, headers)), channels),
-        class_names=names,
+    files = _files(path)
+    return identity_files(
+        files,
+        [os.path.basename(os.path.dirname(file)) for file in files],
+        path,
+        "image_folder",
+        size=size,
+        channels=channels,
         batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,
+        on_error=on_error,
+        verify=verify,
+        progress=progress,
         **kwargs,
     )
-    dataset.skipped = skipped
-    return dataset
 
 
 def _files(path):
-    """(identity, file) of each image file, sorted."""
+    """Each image file, sorted by identity and name."""
     files = []
     for identity in sorted(os.listdir(path)):
         folder = os.path.join(path, identity)
@@ -130,5 +105,5 @@ def _files(path):
             file = os.path.join(folder, name)
             hidden = name.startswith(".") or os.path.isdir(file)
             if not hidden and name.lower().endswith(EXTENSIONS):
-                files.append((identity, file))
+                files.append(file)
     return files

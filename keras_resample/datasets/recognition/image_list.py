@@ -2,13 +2,8 @@
 
 import os
 
-from keras_resample.datasets.arguments import error_policy, image_channels, image_size
-from keras_resample.datasets.base.identity_dataset import IdentityDataset
-from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
-from keras_resample.datasets.files.image_files import FileImage, scan_files, shared_size
-from keras_resample.datasets.files.screening import warn_of_skipped
 from keras_resample.datasets.files.text_lines import text_lines, wrong_line
-from keras_resample.datasets.recognition.arrays import renumbered
+from keras_resample.datasets.recognition.identity_files import identity_files
 
 
 def image_list(
@@ -73,10 +68,6 @@ def image_list(
     >>> palms.labels.tolist(), palms.class_names
     ([0, 1], ['7', '9'])
     """
-    error_policy(on_error)
-    image_channels(channels, (1, 3, None))
-    size = None if size is None else image_size(size)
-    pillow("image_list")
     folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
     files, labels = [], []
     for number, line in text_lines(path):
@@ -86,35 +77,23 @@ def image_list(
             raise wrong_line(path, number, "be a path and a label", line)
         files.append(os.path.join(folder, fields[0]))
         labels.append(fields[1])
-    if not files:
-        raise ValueError(f"`path` must have lines. Received: path={str(path)!r} with none")
-    good, headers, skipped = scan_files(
-        files, on_error == "skip" if verify is None else verify, on_error, progress
-    )
-    if not good:
-        raise ValueError(
-            f"`path` must list a readable image. Received: path={str(path)!r}, {len(skipped)} "
-            "files skipped"
-        )
-    warn_of_skipped(skipped, "image files")
-    files = [files[index] for index in good]
-    labels, class_names = renumbered(_integers_or_names([labels[index] for index in good]))
-    if channels is None:
-        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
-    dataset = IdentityDataset(
-        FileImage(files, size, channels),
-        labels,
-        image_shape=(*(size or shared_size(files, headers)), channels),
-        class_names=class_names,
+    return identity_files(
+        files,
+        _integers_or_names(labels),
+        path,
+        "image_list",
+        size=size,
+        channels=channels,
         batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,
+        on_error=on_error,
+        verify=verify,
+        progress=progress,
         value_range=value_range,
         data_format=data_format,
         **kwargs,
     )
-    dataset.skipped = skipped
-    return dataset
 
 
 def _integers_or_names(labels):

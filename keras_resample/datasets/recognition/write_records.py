@@ -1,11 +1,12 @@
 """Writes images of identities as `.rec` and `.idx` files."""
 
+import contextlib
 import os
 
 import numpy as np
 
-from keras_resample.datasets.arguments import checked_labels
-from keras_resample.datasets.files.encoding import encoded_image, whole_files
+from keras_resample.datasets.base.identity_dataset import as_labels
+from keras_resample.datasets.files.encoding import encoded_image
 from keras_resample.datasets.files.record_file import (
     FRAME,
     HEADER,
@@ -14,6 +15,7 @@ from keras_resample.datasets.files.record_file import (
     MAGIC,
     MAGIC_BYTES,
 )
+from keras_resample.files import whole
 
 
 def write_records(path, images, labels):
@@ -48,7 +50,7 @@ def write_records(path, images, labels):
     stem, ending = os.path.splitext(path)
     if ending != ".rec":
         raise ValueError(f"`path` must end in '.rec'. Received: path={path!r}")
-    labels = checked_labels(labels)
+    labels = as_labels(labels)
     if len(images) != len(labels):
         raise ValueError(
             "`images` and `labels` must have the same length. "
@@ -64,7 +66,8 @@ def write_records(path, images, labels):
     identities, first = np.unique(labels[order], return_index=True)
     stop = len(labels) + 1
     bounds = np.append(first + 1, stop)
-    with whole_files(path, stem + ".idx") as (rec, idx):
+    with whole(path, stem + ".idx") as parts, contextlib.ExitStack() as opened:
+        rec, idx = (opened.enter_context(open(part, "wb")) for part in parts)
         _write(rec, idx, 0, _labelled((stop, stop + len(identities)), 0))
         for key, image in enumerate(order, start=1):
             body = encoded_image(images[image], int(image), "write_records")

@@ -3,6 +3,7 @@
 import os
 import re
 
+from keras_resample.arguments import check_choice
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import ColorLabels, IdLabels
 from keras_resample.datasets.segmentation.segmentation_folder import list_files, missing_mask
@@ -110,8 +111,7 @@ def camvid(folder, split="train", on_error="raise", verify=None, progress=False,
         Database, Pattern Recognition Letters 2009; split and classes of Badrinarayanan et al.,
         SegNet, TPAMI 2017.
     """
-    if split not in SPLITS:
-        raise ValueError(f"`split` must be 'train', 'val' or 'test'. Received: split={split!r}")
+    check_choice(split, "split", SPLITS)
     folder = os.fspath(folder)
     original = os.path.join(folder, "701_StillsRaw_full")
     if os.path.isdir(original):

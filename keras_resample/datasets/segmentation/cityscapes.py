@@ -2,6 +2,7 @@
 
 import os
 
+from keras_resample.arguments import check_choice
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import IdLabels
 from keras_resample.datasets.segmentation.segmentation_folder import list_files, missing_mask
@@ -98,12 +99,8 @@ def cityscapes(
     Reference:
         Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016.
     """
-    if split not in SPLITS:
-        raise ValueError(f"`split` must be 'train', 'val' or 'test'. Received: split={split!r}")
-    if labels not in LABELS:
-        raise ValueError(
-            f"`labels` must be 'labelIds' or 'labelTrainIds'. Received: labels={labels!r}"
-        )
+    check_choice(split, "split", SPLITS)
+    check_choice(labels, "labels", LABELS)
     image_folder = os.path.join(folder, "leftImg8bit", split)
     mask_folder = os.path.join(folder, "gtFine", split)
     images = list_files(image_folder, "_leftImg8bit", "folder")

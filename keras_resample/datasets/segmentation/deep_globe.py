@@ -2,7 +2,8 @@
 
 import os
 
-from keras_resample.datasets.arguments import non_negative, random_generator
+from keras_resample.arguments import as_integer, check_choice
+from keras_resample.datasets.base.epoch_order import random_generator
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import ColorLabels
 from keras_resample.datasets.segmentation.segmentation_folder import list_files, missing_mask
@@ -84,15 +85,12 @@ def deep_globe(
         CVPRW 2018; split of Jin et al., Learning to Downsample for Segmentation of
         Ultra-High Resolution Images, ICLR 2022.
     """
-    if split not in (*SPLITS, "all"):
-        raise ValueError(
-            f"`split` must be 'train', 'val', 'test' or 'all'. Received: split={split!r}"
-        )
+    check_choice(split, "split", (*SPLITS, "all"))
     images = list_files(folder, "_sat", "folder")
     masks = list_files(folder, "_mask", "folder")
     names = list(images)
     if split != "all":
-        names = _part(names, split, non_negative(split_seed, "split_seed"))
+        names = _part(names, split, as_integer(split_seed, "split_seed", 0))
     if not names:
         raise ValueError(
             "`folder` must hold *_sat.jpg files, enough of them for each split. "

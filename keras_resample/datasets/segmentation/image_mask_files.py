@@ -2,9 +2,6 @@
 
 import os
 
-import numpy as np
-
-from keras_resample.datasets.arguments import error_policy
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.files.raster_files import (
     mapped_raster,
@@ -13,7 +10,7 @@ from keras_resample.datasets.files.raster_files import (
     read_image,
     read_mask,
 )
-from keras_resample.datasets.files.screening import screen, warn_of_skipped
+from keras_resample.datasets.files.screening import as_verify, screen, warn_of_skipped
 
 
 class ImageMaskFiles:
@@ -64,21 +61,20 @@ def image_mask_dataset(
         on_error, verify, progress: as in `segmentation_folder`.
         **kwargs: as in `SegmentationDataset`.
     """
-    error_policy(on_error)
-    verify = on_error == "skip" if verify is None else verify
+    verify = as_verify(verify, on_error)
     needs_pillow(images + masks, reader)
     files = ImageMaskFiles(images, masks, labels)
-    sizes = np.zeros((len(images), 2), "int64")
 
-    def check(index):
-        sizes[index] = files.size(index)
+    def look(index):
+        size = files.size(index)
         if verify:
-            files(index, (0, 0, *(int(side) for side in sizes[index])))
+            files(index, (0, 0, *size))
+        return size
 
     def place(index):
         return images[index], f"with its mask {masks[index]!r}"
 
-    good, skipped = screen(check, place, range(len(images)), on_error, progress)
+    good, sizes, skipped = screen(look, place, range(len(images)), on_error, progress)
     if not len(good):
         raise ValueError(
             f"`{reader}` needs one readable image with its mask. Received: {len(images)} images, "
@@ -86,7 +82,7 @@ def image_mask_dataset(
         )
     warn_of_skipped(skipped, "images with their masks")
     chosen = ImageMaskFiles([images[i] for i in good], [masks[i] for i in good], labels)
-    dataset = SegmentationDataset(chosen, sizes[good], **kwargs)
+    dataset = SegmentationDataset(chosen, sizes, **kwargs)
     dataset.skipped = skipped
     return dataset
 

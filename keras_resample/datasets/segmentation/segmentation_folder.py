@@ -2,8 +2,8 @@
 
 import os
 
-from keras_resample.datasets.arguments import positive
-from keras_resample.datasets.files.image_files import EXTENSIONS as IMAGE_EXTENSIONS
+from keras_resample.arguments import as_integer
+from keras_resample.datasets.files.image_decoding import EXTENSIONS as IMAGE_EXTENSIONS
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import LARGEST_ID, ColorLabels, IdLabels
 
@@ -147,7 +147,7 @@ def _labels(classes, num_classes, ignore_class):
     if classes is None:
         if num_classes is None:
             raise ValueError("`num_classes` or `classes` is needed. Received: num_classes=None")
-        num_classes = positive(num_classes, "num_classes")
+        num_classes = as_integer(num_classes, "num_classes")
         return num_classes, IdLabels({n: n for n in {*range(num_classes), *ignored}})
     if not isinstance(classes, dict) or not classes:
         raise ValueError(
@@ -156,7 +156,7 @@ def _labels(classes, num_classes, ignore_class):
         )
     if num_classes is None:
         num_classes = max(set(classes.values()) - ignored, default=0) + 1
-    num_classes = positive(num_classes, "num_classes")
+    num_classes = as_integer(num_classes, "num_classes")
     allowed = {*range(num_classes), *ignored}
     for key, label in classes.items():
         if isinstance(label, bool) or label not in allowed:

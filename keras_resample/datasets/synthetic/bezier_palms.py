@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from keras_resample.datasets.arguments import (
-    image_size,
-    non_negative,
-    positive,
-    random_generator,
-)
+from keras_resample.arguments import as_integer, as_number, as_size
+from keras_resample.datasets.base.epoch_order import random_generator
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
+from keras_resample.datasets.files.image_decoding import as_channels
 from keras_resample.datasets.synthetic.palm_drawing import draw_creases, smooth_field
 
 # Where the lines of a palm run, (x, y) of four control points each. Every palm has the first
@@ -94,19 +91,18 @@ def bezier_palms(
     Reference:
         Zhao et al., BezierPalm: A Free Lunch for Palmprint Recognition, ECCV 2022.
     """
-    num_identities = positive(num_identities, "num_identities")
-    images_per_identity = positive(images_per_identity, "images_per_identity")
-    if channels not in (1, 3):
-        raise ValueError(f"`channels` must be 1 or 3. Received: channels={channels!r}")
+    num_identities = as_integer(num_identities, "num_identities")
+    images_per_identity = as_integer(images_per_identity, "images_per_identity")
+    channels = as_channels(channels)
     palm = PalmImage(
         images_per_identity=images_per_identity,
-        size=image_size(size),
-        seed=non_negative(seed, "seed"),
+        size=as_size(size),
+        seed=as_integer(seed, "seed", 0),
         channels=channels,
-        creases=non_negative(creases, "creases"),
-        line_width=_in_range(line_width, "line_width", 0.1, 16.0),
-        jitter=_in_range(jitter, "jitter", 0.0, 0.5),
-        noise=_in_range(noise, "noise", 0.0, 1.0),
+        creases=as_integer(creases, "creases", 0),
+        line_width=as_number(line_width, "line_width", "[0.1, 16.0]"),
+        jitter=as_number(jitter, "jitter", "[0.0, 0.5]"),
+        noise=as_number(noise, "noise", "[0.0, 1.0]"),
     )
     return IdentityDataset(
         palm,
@@ -194,11 +190,3 @@ def _secondary_creases(random, number):
         ],
         axis=1,
     )
-
-
-def _in_range(value, name, low, high):
-    if isinstance(value, (bool, str)) or not low <= value <= high:
-        raise ValueError(
-            f"`{name}` must be a number in [{low}, {high}]. Received: {name}={value!r}"
-        )
-    return float(value)

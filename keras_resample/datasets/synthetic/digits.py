@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_resample.datasets.arguments import image_size
+from keras_resample.arguments import as_size
 from keras_resample.datasets.recognition.arrays import from_arrays
 
 
@@ -37,7 +37,7 @@ def digits(batch_size=32, shuffle=True, seed=0, size=None, **kwargs):
         Learning Repository, 1998.
     """
     if size is not None:
-        size = image_size(size)
+        size = as_size(size)
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

@@ -2,12 +2,8 @@
 
 import numpy as np
 
-from keras_resample.datasets.arguments import (
-    image_size,
-    non_negative,
-    positive,
-    random_generator,
-)
+from keras_resample.arguments import as_integer, as_size
+from keras_resample.datasets.base.epoch_order import random_generator
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.synthetic.scene_canvas import SceneCanvas
 from keras_resample.datasets.synthetic.street_scene import CLASS_COLORS, CLASS_NAMES, draw_street
@@ -66,12 +62,12 @@ def generated_scenes(
     >>> scenes.class_names[4]
     'marking'
     """
-    size = image_size(size)
+    size = as_size(size)
     if max(size) > LARGEST_SIDE:
         raise ValueError(f"`size` must be at most {LARGEST_SIDE} a side. Received: size={size}")
-    num_images = positive(num_images, "num_images")
+    num_images = as_integer(num_images, "num_images")
     return SegmentationDataset(
-        SceneImage(size, non_negative(seed, "seed")),
+        SceneImage(size, as_integer(seed, "seed", 0)),
         np.broadcast_to(np.array(size), (num_images, 2)),
         num_classes=len(CLASS_NAMES),
         class_names=CLASS_NAMES,

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_resample.datasets.files.image_decoding import open_image, pillow, to_array
-from keras_resample.datasets.files.image_files import unreadable
+from keras_resample.datasets.files.image_decoding import FileImage, pillow, to_array
 
 # Eyes (left in the image first), nose and corners of the mouth in a 112 x 112 face of insightface,
 # in pixels with centres at integers.
@@ -19,35 +18,27 @@ TEMPLATE = np.array(
 )
 
 
-class AlignedFace:
-    """Decodes one image file and aligns it by its landmarks.
+class AlignedFace(FileImage):
+    """Decodes one image file and aligns it by its landmarks `(n, 5, 2)`.
 
     The similarity transform is the least-squares one from the landmarks to the template; pixels
     are read bilinearly without antialiasing, black outside, as in the published evaluations.
     """
 
-    def __init__(self, files, landmarks, size, channels):
-        self.files = files
+    def __init__(self, files, size, channels, landmarks):
+        super().__init__(files, size, channels)
         self.landmarks = landmarks
-        self.size = size
-        self.channels = channels
 
-    def __call__(self, index):
-        file = self.files[index]
-        try:
-            Image = pillow("IJBProtocol")
-            with open_image(file) as image:
-                image = image.convert("L" if self.channels == 1 else "RGB")
-            matrix = to_image(self.landmarks[index], self.size)
-            image = image.transform(
-                self.size[::-1],
-                Image.Transform.AFFINE,
-                matrix.ravel().tolist(),
-                Image.Resampling.BILINEAR,
-            )
-            return to_array(image, None, self.channels)
-        except Exception as error:
-            raise ValueError(unreadable(error, file)) from error
+    def pixels(self, image, index):
+        """The aligned face: float32 `(h, w, channels)` in `[0, 1]`."""
+        Image = pillow("IJBProtocol")
+        image = image.convert("L" if self.channels == 1 else "RGB").transform(
+            self.size[::-1],
+            Image.Transform.AFFINE,
+            to_image(self.landmarks[index], self.size).ravel().tolist(),
+            Image.Resampling.BILINEAR,
+        )
+        return to_array(image, None, self.channels)
 
 
 def to_image(landmarks, size):

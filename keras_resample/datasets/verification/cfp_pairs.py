@@ -2,6 +2,7 @@
 
 import os
 
+from keras_resample.arguments import check_choice
 from keras_resample.datasets.files.text_lines import text_lines, wrong_line
 from keras_resample.datasets.verification.file_pairs import file_pairs
 
@@ -48,31 +49,27 @@ def cfp_pairs(path, kind="FP", **kwargs):
     Reference:
         Sengupta et al., Frontal to Profile Face Verification in the Wild, WACV 2016.
     """
-    if kind not in ("FP", "FF"):
-        raise ValueError(f"`kind` must be 'FP' or 'FF'. Received: kind={kind!r}")
+    check_choice(kind, "kind", ("FP", "FF"))
     protocol = os.path.join(path, "Protocol")
     first = _image_list(protocol, "F")
     second = first if kind == "FF" else _image_list(protocol, "P")
     split = os.path.join(protocol, "Split", kind)
     if not os.path.isdir(split):
         raise FileNotFoundError(f"`path` must hold {split!r}. Received: path={str(path)!r}")
-    files, same = [], []
+    pairs = []
     for fold in sorted(os.listdir(split)):
         if not fold.isdecimal():
             continue
         for name in ("same", "diff"):
-            pairs = os.path.join(split, fold, f"{name}.txt")
-            for number, line in text_lines(pairs):
+            listed = os.path.join(split, fold, f"{name}.txt")
+            for number, line in text_lines(listed):
                 try:
                     one, other = (int(field) for field in line.split(","))
-                    files += [first[one], second[other]]
+                    pairs.append((first[one], second[other], name == "same"))
                 except (KeyError, ValueError):
                     must = "be two numbers of the lists of images"
-                    raise wrong_line(pairs, number, must, line) from None
-                same.append(name == "same")
-    if not files:
-        raise ValueError(f"`path` must have pairs. Received: path={str(path)!r} with none")
-    return file_pairs(files, same, "cfp_pairs", **kwargs)
+                    raise wrong_line(listed, number, must, line) from None
+    return file_pairs(pairs, path, "cfp_pairs", **kwargs)
 
 
 def _image_list(protocol, letter):

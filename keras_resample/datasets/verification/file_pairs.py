@@ -1,17 +1,15 @@
-"""Verification pairs of image files, for the readers of pair lists."""
+"""What a reader of pairs of image files stands on: it only tells the layout."""
 
 import numpy as np
 
-from keras_resample.datasets.arguments import error_policy, image_channels, image_size
 from keras_resample.datasets.base.image_pairs import ImagePairs
-from keras_resample.datasets.files.image_decoding import GREY_MODES, pillow
-from keras_resample.datasets.files.image_files import FileImage, scan_files, shared_size
-from keras_resample.datasets.files.screening import warn_of_skipped
+from keras_resample.datasets.base.selection import Selection
+from keras_resample.datasets.files.screening import scan_files, warn_of_skipped
 
 
 def file_pairs(
-    files,
-    same,
+    pairs,
+    path,
     reader,
     size=None,
     channels=None,
@@ -22,40 +20,34 @@ def file_pairs(
     data_format=None,
     **kwargs,
 ):
-    """An `ImagePairs` of files, pair i in places 2 i and 2 i + 1.
+    """An `ImagePairs` of image files.
 
     Args:
-        files: 2 n paths.
-        same: n booleans.
+        pairs: list of `(one file, other file, whether both show one identity)`.
+        path: what the user gave, for errors.
         reader: name of the public function, for errors.
         size, channels, on_error, verify, progress: as in `image_folder`; a pair with a skipped
             image is left out.
         value_range, data_format, **kwargs: as in `ImageDataset`.
     """
-    error_policy(on_error)
-    image_channels(channels, (1, 3, None))
-    size = None if size is None else image_size(size)
-    pillow(reader)
     # An image of many pairs is looked at once.
-    each, place = np.unique(files, return_inverse=True)
-    each = [str(file) for file in each]
-    verify = on_error == "skip" if verify is None else verify
-    good, headers, skipped = scan_files(each, verify, on_error, progress)
-    readable = np.isin(place.reshape(-1, 2), good).all(1)
+    files, number = np.unique([pair[:2] for pair in pairs], return_inverse=True)
+    image, image_shape, good, skipped = scan_files(
+        [str(file) for file in files], path, reader, size, channels, on_error, verify, progress
+    )
+    number = number.reshape(-1, 2)
+    readable = np.isin(number, good).all(1)
     if not readable.any():
         raise ValueError(
             "`path` must list a pair of readable images. "
-            f"Received: {len(same)} pairs, {len(skipped)} files skipped"
+            f"Received: path={str(path)!r}, {len(pairs)} pairs, {len(skipped)} files skipped"
         )
     warn_of_skipped(skipped, "image files, and their pairs,")
-    if channels is None:
-        channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
-    size_of_all = size or shared_size([each[index] for index in good], headers)
     return ImagePairs(
-        FileImage([files[i] for i in np.flatnonzero(np.repeat(readable, 2))], size, channels),
-        np.asarray(same, bool)[readable],
-        image_shape=(*size_of_all, channels),
-        skipped=skipped,
+        Selection(image, np.searchsorted(good, number[readable]).ravel()),
+        np.array([bool(same) for _, _, same in pairs])[readable],
+        image_shape,
+        skipped,
         value_range=value_range,
         data_format=data_format,
         **kwargs,

@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from keras_resample.datasets.arguments import image_channels, image_size
+from keras_resample.arguments import as_size
 from keras_resample.datasets.base.image_dataset import ImageDataset
-from keras_resample.datasets.files.image_decoding import pillow
+from keras_resample.datasets.files.image_decoding import as_channels, pillow
 from keras_resample.datasets.files.text_lines import integer_table, text_lines, wrong_line
 from keras_resample.datasets.verification.aligned_face import AlignedFace
 
@@ -87,8 +87,8 @@ class IJBProtocol:
         data_format=None,
         **kwargs,
     ):
-        image_channels(channels, (1, 3))
-        size = image_size(size)
+        channels = as_channels(channels)
+        size = as_size(size)
         pillow("IJBProtocol")
         if not os.path.isdir(path):
             raise FileNotFoundError(f"`path` must be a folder. Received: path={str(path)!r}")
@@ -108,7 +108,7 @@ class IJBProtocol:
         self.probes = _subjects(probes) if probes else None
         files = [os.path.join(path, "loose_crop", name) for name in self.names]
         self.images = ImageDataset(
-            AlignedFace(files, self.landmarks, size, channels),
+            AlignedFace(files, size, channels, self.landmarks),
             len(files),
             image_shape=(*size, channels),
             batch_size=batch_size,

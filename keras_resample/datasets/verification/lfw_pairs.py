@@ -49,25 +49,21 @@ def lfw_pairs(path, folder, **kwargs):
     Reference:
         Huang et al., Labeled Faces in the Wild, University of Massachusetts, 2007.
     """
-    files, same, first_line = [], [], True
+    pairs, first_line = [], True
     for number, line in text_lines(path):
         fields = line.split()
         header = first_line and len(fields) < 3 and all(field.isdecimal() for field in fields)
         first_line = False
         if header:
             continue
-        if len(fields) == 3:
+        same = len(fields) == 3
+        if same:
             fields.insert(2, fields[0])
-            same.append(True)
-        else:
-            same.append(False)
         if len(fields) != 4 or not (fields[1].isdecimal() and fields[3].isdecimal()):
             must = "be 'name number number' or 'name number name number'"
             raise wrong_line(path, number, must, line)
-        files += [_file(folder, fields[0], fields[1]), _file(folder, fields[2], fields[3])]
-    if not files:
-        raise ValueError(f"`path` must have pairs. Received: path={str(path)!r} with none")
-    return file_pairs(files, same, "lfw_pairs", **kwargs)
+        pairs.append((_file(folder, *fields[:2]), _file(folder, *fields[2:]), same))
+    return file_pairs(pairs, path, "lfw_pairs", **kwargs)
 
 
 def _file(folder, name, number):

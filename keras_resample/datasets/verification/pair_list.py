@@ -45,15 +45,13 @@ def pair_list(path, folder=None, **kwargs):
     (4, [False, True])
     """
     folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
-    files, same = [], []
+    pairs = []
     for number, line in text_lines(path):
         fields = [field.strip() for field in line.split("," if "," in line else None)]
         if len(fields) == 3 and fields[2] not in ("0", "1") and fields[0] in ("0", "1"):
             fields = [*fields[1:], fields[0]]
         if len(fields) != 3 or fields[2] not in ("0", "1") or not all(fields):
             raise wrong_line(path, number, "be two paths and 0 or 1", line)
-        files += [os.path.join(folder, field) for field in fields[:2]]
-        same.append(fields[2] == "1")
-    if not files:
-        raise ValueError(f"`path` must have lines. Received: path={str(path)!r} with none")
-    return file_pairs(files, same, "pair_list", **kwargs)
+        one, other = (os.path.join(folder, field) for field in fields[:2])
+        pairs.append((one, other, fields[2] == "1"))
+    return file_pairs(pairs, path, "pair_list", **kwargs)

@@ -4,16 +4,13 @@ import os
 
 import numpy as np
 
-from keras_resample.datasets.arguments import error_policy, image_channels, image_size
+from keras_resample.arguments import as_size
 from keras_resample.datasets.base.image_pairs import ImagePairs, sound_pairs
-from keras_resample.datasets.files.image_decoding import (
-    CONTAINED_FORMATS,
-    decode_sized,
-    image_header,
-    pillow,
-)
+from keras_resample.datasets.files.contained_image import ContainedImage
+from keras_resample.datasets.files.image_decoding import as_channels, pillow
 from keras_resample.datasets.files.mapped_file import MappedFile
 from keras_resample.datasets.files.record_file import LARGEST_RECORD
+from keras_resample.datasets.files.screening import as_verify
 from keras_resample.datasets.verification.pair_pickle import Array, PairPickle, Span
 
 
@@ -31,10 +28,10 @@ def verification_pairs(
 ):
     """The pairs of a `.bin` verification set.
 
-    Such a file is a pickle of a list of 2 n encoded images and a list of n booleans. It is read
-    without unpickling, by a parser that knows lists, tuples, booleans, integers, byte strings and
-    one-dimensional numpy arrays of uint8 and bool (pickle protocols 1 to 5, of Python 2 or 3).
-    Anything else in it, such as a name to import, is refused and never run. The images stay in
+    Such a file is a pickle of a list of 2 n encoded images and a list of n booleans. What is read
+    of it are lists, tuples, booleans, integers, byte strings and one-dimensional numpy arrays of
+    uint8 and bool (pickle protocols 1 to 5, of Python 2 or 3). Anything else in it, such as a name
+    to import, is refused and never run. The images stay in
     the file until they are read. The file must not change meanwhile.
 
     Needs Pillow: `pip install keras-resample[datasets]`.
@@ -77,10 +74,9 @@ def verification_pairs(
     >>> pairs.images[0].shape, pairs.same.tolist()
     ((4, 16, 16, 3), [True, False])
     """
-    error_policy(on_error)
-    image_channels(channels, (1, 3))
-    resize = size is not None
-    size = image_size(size) if resize else None
+    verify = as_verify(verify, on_error)
+    channels = as_channels(channels)
+    size = None if size is None else as_size(size)
     pillow("verification_pairs")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"`path` must be a .bin file. Received: path={str(path)!r}")
@@ -92,8 +88,7 @@ def verification_pairs(
             "`path` must be a pickle of a list of 2 n encoded images and a list of n booleans: "
             f"{error}. Received: path={str(path)!r}"
         ) from error
-    image = PackedImage(file, np.array(spans, "int64"), resize, channels)
-    verify = on_error == "skip" if verify is None else verify
+    image = PackedImage(file, size, channels, np.array(spans, "int64"))
     good, skipped = sound_pairs(image, len(same), on_error, verify, progress)
     image.select(np.repeat(good, 2))
     image.size = size or image.stored_size(0)
@@ -109,56 +104,30 @@ def verification_pairs(
     )
 
 
-class PackedImage:
+class PackedImage(ContainedImage):
     """Decodes an image of a `.bin` file from its index; `spans` (n, 3) say where each stands."""
 
-    def __init__(self, file, spans, resize, channels):
-        self.file = file
+    def __init__(self, file, size, channels, spans):
+        super().__init__(file, size, channels)
         self.spans = spans
         self.numbers = np.arange(len(spans))
-        self.resize = resize
-        self.channels = channels
-        self.size = None
 
-    def __call__(self, index):
-        return self._named(
-            index, lambda data: decode_sized(data, self.size, self.resize, self.channels)
-        )
+    def name(self, index):
+        """The image, as errors name it."""
+        return f"image {self.numbers[index]}"
 
-    def verify(self, index):
-        """Decodes every pixel, or raises."""
-        self._named(index, lambda data: image_header(data, True, CONTAINED_FORMATS))
-
-    def stored_size(self, index):
-        """`(height, width)` of an image."""
-        return self._named(index, lambda data: image_header(data, False, CONTAINED_FORMATS))[0]
-
-    def place(self, index):
-        """Where an image is: `(file, "image k")`."""
-        return self.file.path, f"image {self.numbers[index]}"
-
-    def select(self, chosen):
-        """Keeps some of the images; errors go on to name their numbers in the file."""
-        self.spans, self.numbers = self.spans[chosen], self.numbers[chosen]
-
-    def _named(self, index, function):
-        # Pillow's decoders raise errors of many types, not all of them documented.
-        try:
-            return function(self._encoded(index))
-        except Exception as error:
-            raise ValueError(
-                f"Image {self.numbers[index]} of {self.file.path!r} cannot be read "
-                f"({type(error).__name__}: {error}). Get the file again, or read it with "
-                f"on_error='skip'. Received: {self.spans[index][1] - self.spans[index][0]} bytes"
-            ) from error
-
-    def _encoded(self, index):
+    def encoded(self, index):
+        """The bytes of an image."""
         start, stop, latin = (int(value) for value in self.spans[index])
         if stop - start > LARGEST_RECORD:
             raise ValueError(f"an encoded image may have {LARGEST_RECORD} bytes")
         data = self.file.bytes[start:stop]
         # Protocol 2 of Python 3 writes bytes as a string, UTF-8 of their Latin-1 reading.
         return data.decode("utf-8").encode("latin-1") if latin else data
+
+    def select(self, chosen):
+        """Keeps some of the images; errors go on to name their numbers in the file."""
+        self.spans, self.numbers = self.spans[chosen], self.numbers[chosen]
 
 
 def _images_and_same(value, data):

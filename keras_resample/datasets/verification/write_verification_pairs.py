@@ -1,11 +1,11 @@
 """Writes pairs of images as a `.bin` verification set."""
 
-import os
 import pickle
 
 import numpy as np
 
-from keras_resample.datasets.files.encoding import encoded_image, whole_files
+from keras_resample.datasets.files.encoding import encoded_image
+from keras_resample.files import whole
 
 
 def write_verification_pairs(path, images, same):
@@ -43,5 +43,5 @@ def write_verification_pairs(path, images, same):
         encoded_image(image, index, "write_verification_pairs")
         for index, image in enumerate(images)
     ]
-    with whole_files(os.fspath(path)) as (file,):
+    with whole(path) as (part,), open(part, "wb") as file:
         pickle.dump((encoded, same.tolist()), file, protocol=4)

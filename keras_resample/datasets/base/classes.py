@@ -1,6 +1,8 @@
-"""Colours and names of classes."""
+"""The classes of pixels: their names and colours, and that labels hold nothing else."""
 
 import numpy as np
+
+from keras_resample.arguments import as_integer
 
 
 def class_table(num_classes, class_names, class_colors):
@@ -46,3 +48,28 @@ def default_colors(num_classes):
         for channel in range(3):
             colors[:, channel] |= ((number >> (3 * bit + channel)) & 1) << (7 - bit)
     return colors.astype("uint8")
+
+
+def as_ignore_class(ignore_class):
+    """`ignore_class` as an int in 0..255, or `None`."""
+    number = None if ignore_class is None else as_integer(ignore_class, "ignore_class", 0)
+    if number is not None and number > 255:
+        raise ValueError(
+            "`ignore_class` must be an integer in 0..255 or None. "
+            f"Received: ignore_class={ignore_class!r}"
+        )
+    return number
+
+
+def check_classes(label, index, num_classes, ignore_class):
+    """Raises unless every label is a class or ignored."""
+    if label.max() < num_classes and label.min() >= 0:
+        return
+    wrong = (label >= num_classes) | (label < 0)
+    if ignore_class is not None:
+        wrong &= label != ignore_class
+    if wrong.any():
+        raise ValueError(
+            f"Labels must lie in [0, {num_classes}) or be ignore_class={ignore_class}. "
+            f"Received: {int(label[wrong][0])} in the label of image {index}"
+        )

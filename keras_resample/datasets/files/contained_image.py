@@ -1,0 +1,62 @@
+"""Encoded images within one file, such as records."""
+
+from keras_resample.datasets.files.image_decoding import image_header, open_image, to_array
+
+# What the field's containers hold. Pillow's other decoders have no business there.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+
+
+class ContainedImage:
+    """Decodes one image of a file from its index.
+
+    A subclass has `encoded(index)`, the bytes of an image, and `name(index)`, such as
+    "record 7".
+
+    Args:
+        file: `MappedFile`.
+        size: `(height, width)` to resize to. `None`: images are not resized, and all must have
+            the `size` that is set before the first is decoded.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    def __init__(self, file, size, channels):
+        self.file = file
+        self.size = size
+        self.channels = channels
+        self.resize = size is not None
+
+    def __call__(self, index):
+        return self.named(index, self._decoded)
+
+    def verify(self, index):
+        """Decodes every pixel, or raises."""
+        self.named(index, lambda index: image_header(self.encoded(index), True, FORMATS))
+
+    def stored_size(self, index):
+        """`(height, width)` of an image."""
+        return self.named(index, lambda index: image_header(self.encoded(index), False, FORMATS))[0]
+
+    def place(self, index):
+        """Where an image is: `(file, "record 7")`."""
+        return self.file.path, self.name(index)
+
+    def named(self, index, function):
+        """`function(index)`, an error of which names the image."""
+        # Pillow's decoders raise errors of many types, not all of them documented.
+        try:
+            return function(index)
+        except Exception as error:
+            raise ValueError(
+                f"{self.name(index).capitalize()} of {self.file.path!r} cannot be read "
+                f"({type(error).__name__}: {error}). Get the file again, or read it with "
+                f"on_error='skip'. Received: a file of {self.file.size} bytes"
+            ) from error
+
+    def _decoded(self, index):
+        with open_image(self.encoded(index), FORMATS) as image:
+            if not self.resize and (image.height, image.width) != self.size:
+                raise ValueError(
+                    f"it is {image.height} x {image.width}, not {self.size[0]} x {self.size[1]} "
+                    "like the others; give `size=(height, width)` to resize"
+                )
+            return to_array(image, self.size, self.channels)
