@@ -235,8 +235,12 @@ def test_the_file_is_not_read_into_memory(tmp_path):
 
 def test_a_memo_number_reserves_nothing():
     # An array of that many entries would take 32 GB.
-    program = b"]r\xff\xff\xff\xffj\xff\xff\xff\xff\x86."
-    assert PairPickle(program).value() == ([], [])
+    for number in (b"r\xff\xff\xff\xff", b"p4294967295\n"):
+        tracemalloc.start()
+        with pytest.raises(ValueError, match="memoizes something as number 4294967295"):
+            PairPickle(b"]" + number + b"j\xff\xff\xff\xff\x86.").value()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
 
 
 def test_a_flood_of_instructions_is_stopped(tmp_path):

@@ -139,9 +139,9 @@ def _images_and_same(value, data):
     spans = []
     for number, image in enumerate(images):
         span = image.span if isinstance(image, Array) and image.code == "u1" else image
-        if not isinstance(span, Span):
+        if not isinstance(span, Span) or span.text:
             raise ValueError(f"image {number} is no byte string")
-        spans.append(span)
+        spans.append((span.start, span.stop, span.latin))
     if isinstance(same, Array) and same.code == "b1":
         same = list(data[same.span.start : min(same.span.stop, same.span.start + len(spans))])
     if type(same) not in (list, tuple):
