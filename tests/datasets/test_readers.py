@@ -276,9 +276,7 @@ def test_a_file_that_vanishes_is_named(folder):
 def test_wrong_folders(tmp_path):
     with pytest.raises(NotADirectoryError, match="nowhere"):
         datasets.image_folder(tmp_path / "nowhere")
-    with pytest.raises(
-        ValueError, match="layout of `image_folder`.*Received: path=.*, 0 files"
-    ):
+    with pytest.raises(ValueError, match="layout of `image_folder`.*Received: path=.*, 0 files"):
         datasets.image_folder(tmp_path)
     with pytest.raises(ValueError, match="on_error='ignore'"):
         datasets.image_folder(tmp_path, on_error="ignore")
