@@ -12,42 +12,45 @@ DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def as_integer(value, name, minimum=1):
-    """`value` as an int of at least `minimum`; integers of any kind, but no booleans."""
+    """`value` as an int of at least `minimum`, if any; integers of any kind, but no booleans."""
     try:
         number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or number < minimum:
-        kind = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
-        raise _error(name, kind, value)
+    if number is None or (minimum is not None and number < minimum):
+        kinds = {None: "an integer", 1: "a positive integer"}
+        raise _error(name, kinds.get(minimum, f"an integer of at least {minimum}"), value)
     return number
 
 
-def as_integers(values, name, minimum=1):
-    """`values` as a tuple of at least one int; see `as_integer`."""
+def as_integers(values, name, minimum=1, length=None):
+    """`values` as a tuple of `length` ints, or of at least one; see `as_integer`."""
     try:
-        return _tuple(values, lambda value: as_integer(value, name, minimum))
+        return _tuple(values, lambda value: as_integer(value, name, minimum), length)
     except (TypeError, ValueError):
         kind = "positive integers" if minimum == 1 else f"integers of at least {minimum}"
-        raise _error(name, f"a list of {kind}", values) from None
+        raise _error(name, f"{length or 'a list of'} {kind}", values) from None
 
 
-def as_number(value, name, interval="(-inf, inf)"):
-    """`value` as a float in an interval such as "(0, 1]" or "[0, inf)"; never NaN."""
+def as_number(value, name, interval="(-inf, inf)", more=""):
+    """`value` as a float in an interval such as "(0, 1]" or "[0, inf)"; never NaN.
+
+    `more` names what was let through before, such as "or None".
+    """
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or isinstance(value, bool) or not _lies_in(float(value), interval):
         kind = "a finite number" if interval == "(-inf, inf)" else f"a number in {interval}"
-        raise _error(name, kind, value)
+        raise _error(name, f"{kind} {more}".strip(), value)
     return float(value)
 
 
-def as_numbers(values, name, interval="(-inf, inf)"):
-    """`values` as a tuple of at least one float; see `as_number`."""
+def as_numbers(values, name, interval="(-inf, inf)", length=None):
+    """`values` as a tuple of `length` floats, or of at least one; see `as_number`."""
     try:
-        return _tuple(values, lambda value: as_number(value, name, interval))
+        return _tuple(values, lambda value: as_number(value, name, interval), length)
     except (TypeError, ValueError):
         kind = "finite numbers" if interval == "(-inf, inf)" else f"numbers in {interval}"
-        raise _error(name, f"a list of {kind}", values) from None
+        raise _error(name, f"{length or 'a list of'} {kind}", values) from None
 
 
 def as_bool(value, name):
@@ -60,7 +63,7 @@ def as_bool(value, name):
 def as_size(size, name="size"):
     """`size` as `(height, width)`, two positive integers."""
     try:
-        height, width = as_integers(size, name)
+        height, width = as_integers(size, name, length=2)
     except ValueError:
         raise _error(name, "two positive integers (height, width)", size) from None
     return height, width
@@ -77,7 +80,7 @@ def as_data_format(data_format):
 def as_value_range(value_range, name="value_range"):
     """`value_range` as two finite floats, the first one smaller."""
     try:
-        low, high = as_numbers(value_range, name)
+        low, high = as_numbers(value_range, name, length=2)
     except ValueError:
         low = high = 0.0
     if not low < high:
@@ -96,8 +99,9 @@ def _error(name, kind, value):
     return ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
 
 
-def _tuple(values, convert):
-    if not isinstance(values, (tuple, list, range, np.ndarray)) or len(values) == 0:
+def _tuple(values, convert, length):
+    is_list = isinstance(values, (tuple, list, range, np.ndarray)) and len(values) > 0
+    if not is_list or length not in (None, len(values)):
         raise ValueError
     return tuple(convert(value) for value in values)
 

@@ -24,6 +24,8 @@ def whole(*paths):
     """
     paths = [pathlib.Path(path) for path in paths]
     fresh = [path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}") for path in paths]
+    for path in fresh:  # a killed process may have had the same number
+        _remove(path)
     try:
         yield fresh
         for path in fresh:

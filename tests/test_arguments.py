@@ -15,13 +15,16 @@ GOOD = [
     (arguments.as_integer, (np.uint8(255),), 255),
     (arguments.as_integer, (0, 0), 0),
     (arguments.as_integer, (-2, -2), -2),
+    (arguments.as_integer, (-300, None), -300),
     (arguments.as_integers, ([1, np.int32(2)],), (1, 2)),
     (arguments.as_integers, (np.array([3, 4]),), (3, 4)),
+    (arguments.as_integers, ([0, 1], 0, 2), (0, 1)),
     (arguments.as_number, (2,), 2.0),
     (arguments.as_number, (np.float32(0.5),), 0.5),
     (arguments.as_number, (1, "(0, 1]"), 1.0),
     (arguments.as_number, (0, "[0, inf)"), 0.0),
     (arguments.as_numbers, ([1, 2.5],), (1.0, 2.5)),
+    (arguments.as_numbers, ((0, 0.5), "[0, 1]", 2), (0.0, 0.5)),
     (arguments.as_bool, (np.True_,), True),
     (arguments.as_bool, (False,), False),
     (arguments.as_size, ((3, 4),), (3, 4)),
@@ -64,6 +67,22 @@ def test_bad_values_are_named_and_shown(check, value):
 def test_bounds_outside_of_the_interval(value):
     with pytest.raises(ValueError, match=r"`it` must be a number in \(0, 1\]"):
         arguments.as_number(value, "it", "(0, 1]")
+
+
+def test_lists_of_another_length():
+    with pytest.raises(
+        ValueError, match=r"`it` must be 3 positive integers\. Received: it=\[1, 2\]"
+    ):
+        arguments.as_integers([1, 2], "it", length=3)
+    with pytest.raises(
+        ValueError, match=r"`it` must be 2 numbers in \[0, 1\]\. Received: it=\[1\]"
+    ):
+        arguments.as_numbers([1], "it", "[0, 1]", length=2)
+
+
+def test_what_was_let_through_before_is_named():
+    with pytest.raises(ValueError, match=r"number in \[0, inf\) or 'soft'\. Received: it='hard'"):
+        arguments.as_number("hard", "it", "[0, inf)", "or 'soft'")
 
 
 def test_data_format():

@@ -37,6 +37,18 @@ def test_it_has_its_name_only_when_it_is_complete(path):
         assert os.listdir(path.parent) == [path.name]
 
 
+def test_nothing_is_there_at_the_start(path):
+    """What a killed process of the same number left does not mix with what is written."""
+    with whole(path) as (part,):
+        write(part, "new")
+        left, what = part, path
+    write(left, "killed")
+    with whole(what) as (part,):
+        assert part == left and not part.exists()
+        write(part, "newer")
+    assert read(what) == {"newer"}
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
 def test_a_failed_write_leaves_what_was_there(path, error):
     write(path, "old")
