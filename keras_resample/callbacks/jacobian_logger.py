@@ -82,11 +82,11 @@ class JacobianLogger(keras.callbacks.Callback):
     def _layers(self):
         """The layers that can be logged, each once."""
         found = [x for x in layers_in(self.model) if isinstance(x, FlowWarpDownsample) and x.built]
-        return [x for x in found if x.flow_layer is None or self.images is not None]
+        return [x for x in found if x.shares_grid or self.images is not None]
 
     def _numbers(self, layer):
         # The grid of a learned flow does not look at the images.
-        grid = layer.grid(None if layer.flow_layer is None else ops.convert_to_tensor(self.images))
+        grid = layer.grid(None if layer.shares_grid else ops.convert_to_tensor(self.images))
         jacobian = ops.convert_to_numpy(jacobian_determinant(grid))
         return {
             "jacobian_mean": float(np.mean(jacobian)),

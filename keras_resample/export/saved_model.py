@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_resample.arguments import as_data_format, as_size
 from keras_resample.export.bridge import write_through_tensorflow
 from keras_resample.export.endpoints import (
     DECODABLE_CHANNELS,
@@ -15,8 +16,6 @@ from keras_resample.export.endpoints import (
 from keras_resample.export.folders import check_target, complete_folder
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.models.recognizer import Recognizer
-from keras_resample.ops.grids import check_size
-from keras_resample.ops.sampling import check_data_format
 
 
 def saved_model(
@@ -104,7 +103,7 @@ def saved_model(
     """
     model = served_model(model)
     contract = _contract(
-        model, output_name, image_size, scale, offset, endpoints, check_data_format(data_format)
+        model, output_name, image_size, scale, offset, endpoints, as_data_format(data_format)
     )
     target = check_target(path, overwrite)
     backend = keras.backend.backend()
@@ -179,7 +178,7 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
     first = data_format == "channels_first"
     channels, size = (shape[1], shape[2:]) if first else (shape[3], shape[1:3])
     if image_size is not None:
-        image_size = check_size(image_size, "image_size")
+        image_size = as_size(image_size, "image_size")
         if any(n not in (None, given) for n, given in zip(size, image_size, strict=True)):
             raise ValueError(
                 f"`image_size` must be the input size of the model, {size}, where that is known. "

@@ -5,6 +5,7 @@ from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsamp
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.learned_resizer import LearnedResizer
 from keras_resample.layers.samplers.saliency_sampler import SaliencySampler
+from keras_resample.layers.samplers.sample_at import SampleAt
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GridSampler",
     "LearnedResizer",
     "SaliencySampler",
+    "SampleAt",
     "UniformDownsample",
 ]
 

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_bool, as_number
+
 NEIGHBOURS = tuple((i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1))
 
 
@@ -47,8 +49,7 @@ def edge_map(labels, sigma=1.0, binary=False, ignore_class=None):
         - [Learning to Downsample for Segmentation of Ultra-High Resolution Images, Jin et al.,
           2022](https://arxiv.org/abs/2109.11071)
     """
-    if isinstance(sigma, bool) or not isinstance(sigma, (int, float, np.number)) or not sigma >= 0:
-        raise ValueError(f"`sigma` must be a number of at least 0. Received: sigma={sigma!r}")
+    sigma, binary = as_number(sigma, "sigma", "[0, inf)"), as_bool(binary, "binary")
     labels = ops.cast(ops.convert_to_tensor(labels), "float32")
     if len(labels.shape) != 3 or 0 in tuple(labels.shape[1:]):
         raise ValueError(

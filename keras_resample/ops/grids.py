@@ -5,6 +5,8 @@ import functools
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_size
+
 
 def pixel_centers(size):
     """Relative positions `(i + 0.5) / size` of the centres of `size` pixels, float32."""
@@ -46,7 +48,7 @@ def uniform_grid(size):
     >>> kr.ops.uniform_grid((2, 4)).shape == (1, 2, 4, 2)
     True
     """
-    return uniform_grid_of(*check_size(size))
+    return uniform_grid_of(*as_size(size))
 
 
 def grid_from_flow(flow, image_size):
@@ -73,8 +75,8 @@ def grid_from_flow(flow, image_size):
     >>> grid.shape == (1, 28, 28, 2)
     True
     """
-    height, width = check_size(image_size, "image_size")
-    flow = check_pairs(flow, "flow", ranks=(3, 4))
+    height, width = as_size(image_size, "image_size")
+    flow = as_pairs(flow, "flow", ranks=(3, 4))
     if len(flow.shape) == 3:
         flow = flow[None]
     return uniform_grid_like(flow) + flow / extent(width, height)
@@ -168,7 +170,7 @@ def resize_grid(grid, size):
     >>> kr.ops.resize_grid(kr.ops.uniform_grid((7, 7)), (14, 28)).shape == (1, 14, 28, 2)
     True
     """
-    grid, size = check_pairs(grid, "grid", ranks=(4,)), check_size(size)
+    grid, size = as_pairs(grid, "grid", ranks=(4,)), as_size(size)
     return resize_field(grid - uniform_grid_like(grid), *size) + uniform_grid(size)
 
 
@@ -211,19 +213,20 @@ def uniform_grid_like(grid):
     return uniform_grid_of(shape[1], shape[2])
 
 
-def check_size(size, name="size"):
-    """`size` as a pair of positive integers."""
-    is_pair = isinstance(size, (tuple, list)) and len(size) == 2
-    if not is_pair or not all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in size
-    ):
-        raise ValueError(
-            f"`{name}` must be two positive integers (height, width). Received: {name}={size!r}"
-        )
-    return int(size[0]), int(size[1])
+def displaced_grid(displacement):
+    """The grid at a displacement (batch, h', w', 2) from the uniform one, in cells of the grid."""
+    _, rows, cols, _ = ops.shape(displacement)
+    return uniform_grid_like(displacement) + displacement / extent(cols, rows)
 
 
-def check_pairs(values, name, ranks):
+def cell_displacement(grid):
+    """Displacement of `grid` from the uniform grid, in cells of the grid: (batch, h', w', 2)."""
+    grid = as_pairs(grid, "grid", ranks=(4,))
+    _, rows, cols, _ = ops.shape(grid)
+    return (grid - uniform_grid_like(grid)) * extent(cols, rows)
+
+
+def as_pairs(values, name, ranks):
     """`values` as a float32 tensor of one of `ranks` with (x, y) in its last axis."""
     values = ops.cast(ops.convert_to_tensor(values), "float32")
     if len(values.shape) not in ranks or values.shape[-1] != 2:

@@ -2,14 +2,10 @@
 
 from keras import ops
 
-from keras_resample.ops.grids import check_pairs, extent, uniform_grid_like
+from keras_resample.arguments import as_bool, check_choice
+from keras_resample.ops.grids import as_pairs, cell_displacement
 
-
-def cell_displacement(grid):
-    """Displacement of `grid` from the uniform grid, in cells of the grid: (batch, h', w', 2)."""
-    grid = check_pairs(grid, "grid", ranks=(4,))
-    _, rows, cols, _ = ops.shape(grid)
-    return (grid - uniform_grid_like(grid)) * extent(cols, rows)
+REDUCTIONS = ("mean", "sum")
 
 
 def steps(field):
@@ -118,7 +114,10 @@ def fold_penalty(grid, corners=False, reduction="mean"):
     0.0
     """
     return flow_penalty(
-        cell_displacement(grid), diffeo_weight=1.0, corners=corners, reduction=reduction
+        cell_displacement(grid),
+        diffeo_weight=1.0,
+        corners=as_bool(corners, "corners"),
+        reduction=reduction,
     )
 
 
@@ -171,7 +170,7 @@ def smoothness_penalty(flow, reduction="mean"):
     >>> float(kr.ops.smoothness_penalty(np.ones((7, 9, 2))))
     0.0
     """
-    flow = check_pairs(flow, "flow", ranks=(3, 4))
+    flow = as_pairs(flow, "flow", ranks=(3, 4))
     if len(flow.shape) == 3:
         flow = flow[None]
     return flow_penalty(flow, smooth_weight=1.0, reduction=reduction)
@@ -186,7 +185,7 @@ def flow_penalty(
     reduction="mean",
 ):
     """Weighted sum of the three penalties of a displacement (batch, h', w', 2) in cells."""
-    check_reduction(reduction)
+    check_choice(reduction, "reduction", REDUCTIONS)
     batch, rows, cols, _ = ops.shape(displacement)
     along = steps(displacement)
     total = 0.0
@@ -221,10 +220,3 @@ def _reduce(determinants, batch, reduction):
 def _as_float(count):
     """A size, which may be a tensor, to divide by."""
     return float(count) if isinstance(count, int) else ops.cast(count, "float32")
-
-
-def check_reduction(reduction):
-    """`reduction` if it is known."""
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'`reduction` must be "mean" or "sum". Received: reduction={reduction!r}')
-    return reduction

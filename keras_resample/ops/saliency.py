@@ -6,6 +6,7 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_integer, as_number
 from keras_resample.ops.grids import uniform_grid_like
 
 # Standard deviations that a window reaches to where no radius is given: the released saliency
@@ -72,8 +73,8 @@ def saliency_displacement(saliency, sigma, radius=None):
             "`saliency` must have shape (batch, height, width), height and width known. "
             f"Received: saliency of shape {tuple(saliency.shape)}"
         )
-    sigma = check_sigma(sigma)
-    radius = default_radius(sigma) if radius is None else check_radius(radius)
+    sigma = as_sigma(sigma)
+    radius = default_radius(sigma) if radius is None else as_radius(radius)
     rows, cols = saliency.shape[1:]
     windows = [gaussian_window(s, r) for s, r in zip(sigma, radius, strict=True)]
     return collapsed_displacement(saliency, collapse(rows, windows[0]), collapse(cols, windows[1]))
@@ -137,34 +138,22 @@ def default_radius(sigma):
     return tuple(max(1, math.ceil(REACH * s - 1e-6)) for s in sigma)
 
 
-def check_sigma(sigma):
-    """`sigma` as a pair (height, width) of positive numbers."""
-    pair = _pair(sigma)
-    if not all(_is_number(s, (int, float, np.number)) and 0.0 < s < math.inf for s in pair):
+def as_sigma(sigma):
+    """`sigma`, a positive number of cells or two for (height, width), as a pair."""
+    return _as_pair(sigma, "sigma", lambda value: as_number(value, "sigma", "(0, inf)"))
+
+
+def as_radius(radius):
+    """`radius`, a positive integer of cells or two for (height, width), as a pair."""
+    return _as_pair(radius, "radius", lambda value: as_integer(value, "radius"))
+
+
+def _as_pair(value, name, convert):
+    if not isinstance(value, (tuple, list, np.ndarray)):
+        return (convert(value),) * 2
+    if len(value) != 2:
         raise ValueError(
-            "`sigma` must be a positive number of cells, or two for (height, width). "
-            f"Received: sigma={sigma!r}"
+            f"`{name}` must be one number of cells, or two for (height, width). "
+            f"Received: {name}={value!r}"
         )
-    return tuple(float(s) for s in pair)
-
-
-def check_radius(radius):
-    """`radius` as a pair (height, width) of positive integers."""
-    pair = _pair(radius)
-    if not all(_is_number(r, (int, np.integer)) and r > 0 for r in pair):
-        raise ValueError(
-            "`radius` must be a positive integer of cells, or two for (height, width). "
-            f"Received: radius={radius!r}"
-        )
-    return tuple(int(r) for r in pair)
-
-
-def _pair(value):
-    """(height, width) of what may be one number for both; what is neither is no number."""
-    if isinstance(value, (tuple, list)):
-        return tuple(value) if len(value) == 2 else (None, None)
-    return value, value
-
-
-def _is_number(value, kinds):
-    return isinstance(value, kinds) and not isinstance(value, (bool, np.bool_, complex))
+    return convert(value[0]), convert(value[1])

@@ -9,11 +9,11 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.ops.grids import check_pairs, extent, resize_field, uniform_grid_like
+from keras_resample.arguments import as_bool, as_data_format, as_number, check_choice
+from keras_resample.ops.grids import as_pairs, extent, resize_field, uniform_grid_like
 
 INTERPOLATIONS = ("bilinear", "nearest")
 FILL_MODES = ("nearest", "constant", "reflect", "mirror")
-DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def sample(
@@ -70,17 +70,17 @@ def sample(
     True
     """
     check_sampling(interpolation, fill_mode, fill_value, antialias)
-    data_format = check_data_format(data_format)
+    data_format = as_data_format(data_format)
     for name, value in (("images", images), ("grid", grid)):
         if keras_backend.is_keras_tensor(value):
             raise ValueError(
-                f"`{name}` must be a tensor; in a functional model sample by a layer, such as "
-                f"`keras_resample.layers.GridSampler`. Received: {name}={value}"
+                f"`{name}` must be a tensor; a functional model samples by "
+                f"`keras_resample.layers.SampleAt`. Received: {name}={value}"
             )
     images = ops.convert_to_tensor(images)
-    grid = check_pairs(grid, "grid", ranks=(4,))
+    grid = as_pairs(grid, "grid", ranks=(4,))
     with fusion_of(grid):
-        check_images(images, grid, data_format)
+        check_shapes(images.shape, grid.shape, data_format)
         flow = (grid - uniform_grid_like(grid)) * image_extent(images, data_format)
         return sample_displaced(
             images, flow, interpolation, fill_mode, fill_value, antialias, data_format
@@ -96,8 +96,10 @@ def sample_displaced(images, flow, interpolation, fill_mode, fill_value, antiali
         flow = ops.broadcast_to(flow, (ops.shape(images)[0], *ops.shape(flow)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
-    read = _read_nearest if interpolation == "nearest" else _read_bilinear
-    result = read(images, flow, fill_mode, fill_value, antialias)
+    if interpolation == "nearest":
+        result = _read_nearest(images, flow, fill_mode, fill_value)
+    else:
+        result = _read_bilinear(images, flow, fill_mode, fill_value, antialias)
     if data_format == "channels_first":
         result = ops.transpose(result, (0, 3, 1, 2))
     return result
@@ -142,7 +144,7 @@ def _read_bilinear(images, flow, fill_mode, fill_value, antialias):
     return ops.cast(result, dtype)
 
 
-def _read_nearest(images, flow, fill_mode, fill_value, antialias):
+def _read_nearest(images, flow, fill_mode, fill_value):
     _, height, width, channels = ops.shape(images)
     _, rows, cols, _ = ops.shape(flow)
     last = _last_pixel(height, width)
@@ -232,16 +234,10 @@ def _coverage(position, last):
 
 def check_sampling(interpolation, fill_mode, fill_value, antialias):
     """Raises unless the sampling arguments are known and fit together."""
-    for name, value, known in (
-        ("interpolation", interpolation, INTERPOLATIONS),
-        ("fill_mode", fill_mode, FILL_MODES),
-    ):
-        if value not in known:
-            raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
-    if isinstance(fill_value, bool) or not isinstance(fill_value, (int, float, np.number)):
-        raise ValueError(f"`fill_value` must be a number. Received: fill_value={fill_value!r}")
-    if not isinstance(antialias, (bool, np.bool_)):
-        raise ValueError(f"`antialias` must be True or False. Received: antialias={antialias!r}")
+    check_choice(interpolation, "interpolation", INTERPOLATIONS)
+    check_choice(fill_mode, "fill_mode", FILL_MODES)
+    as_fill_value(fill_value)
+    as_bool(antialias, "antialias")
     if antialias and interpolation != "bilinear":
         raise ValueError(
             '`antialias=True` averages, so it needs interpolation="bilinear". '
@@ -249,37 +245,30 @@ def check_sampling(interpolation, fill_mode, fill_value, antialias):
         )
 
 
-def check_data_format(data_format):
-    """`data_format`, or Keras's global setting for `None`."""
-    if data_format is None:
-        return keras_backend.image_data_format()
-    if data_format not in DATA_FORMATS:
-        raise ValueError(
-            f"`data_format` must be one of {DATA_FORMATS} or None. "
-            f"Received: data_format={data_format!r}"
-        )
-    return data_format
+def as_fill_value(fill_value):
+    """`fill_value` as a Python number; an int stays one, as integer images are filled with it."""
+    number = as_number(fill_value, "fill_value")
+    return fill_value if isinstance(fill_value, int) else number
 
 
-def check_images(images, grid, data_format):
-    """Raises unless both are 4D, none is empty and their batches fit."""
-    shape = tuple(images.shape)
+def check_shapes(images, grid, data_format):
+    """Raises unless shapes of images and of a grid are 4D, have no empty side, and fit."""
+    images, grid = tuple(images), tuple(grid)
     axes = (
         "height, width, channels" if data_format == "channels_last" else "channels, height, width"
     )
-    if len(shape) != 4 or 0 in shape[1:]:
+    if len(images) != 4 or 0 in images[1:]:
         raise ValueError(
             f"`images` must have shape (batch, {axes}) with no empty side. "
-            f"Received: images of shape {shape}"
+            f"Received: images of shape {images}"
         )
-    if 0 in tuple(grid.shape[1:]):
+    if len(grid) != 4 or 0 in grid[1:] or grid[-1] != 2:
         raise ValueError(
             "`grid` must have shape (batch, h', w', 2) with no empty side. "
-            f"Received: grid of shape {tuple(grid.shape)}"
+            f"Received: grid of shape {grid}"
         )
-    batch, grid_batch = shape[0], grid.shape[0]
-    if None not in (batch, grid_batch) and grid_batch not in (1, batch):
+    if None not in (images[0], grid[0]) and grid[0] not in (1, images[0]):
         raise ValueError(
-            f"`grid` must have a batch of 1 (shared) or that of the images, {batch}. "
-            f"Received: grid of shape {tuple(grid.shape)}"
+            f"`grid` must have a batch of 1 (shared) or that of the images, {images[0]}. "
+            f"Received: grid of shape {grid}"
         )

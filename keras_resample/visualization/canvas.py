@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_data_format
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.layers.samplers.grid_sampler import GridSampler
-from keras_resample.ops.sampling import check_data_format
 
 # Okabe and Ito (2008): told apart with every kind of colour vision. Black is kept for axes.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -111,7 +111,7 @@ def read_image(image, data_format, name="image"):
 def read_images(images, data_format, name="images"):
     """Images as a float array (n, h, w, 1 or 3) in [0, 1]; integers are taken as 0..255."""
     images = np.asarray(ops.convert_to_numpy(images))
-    if images.ndim == 4 and check_data_format(data_format) == "channels_first":
+    if images.ndim == 4 and as_data_format(data_format) == "channels_first":
         images = np.transpose(images, (0, 2, 3, 1))
     if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
         raise ValueError(

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_resample.ops.sampling import check_data_format
+from keras_resample.arguments import as_data_format
 from keras_resample.visualization.canvas import bare, new_figure, read_grid, read_image, show_image
 from keras_resample.visualization.segmentation_canvas import (
     IGNORED_COLOR,
@@ -83,7 +83,7 @@ def plot_segmentation(
             "`methods` must be a dict from name to a Segmenter or what its `inspect` returned. "
             f"Received: methods={methods!r}"
         )
-    data_format = check_data_format(data_format)
+    data_format = as_data_format(data_format)
     shown = read_image(image, data_format)
     size = shown.shape[:2]
     rows = {name: _steps(name, method, image, data_format) for name, method in methods.items()}

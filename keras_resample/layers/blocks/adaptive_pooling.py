@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.ops.sampling import check_data_format
+from keras_resample.arguments import as_data_format
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -40,7 +40,7 @@ class AdaptivePooling(keras.layers.Layer):
         if not isinstance(bins, int) or isinstance(bins, bool) or bins < 1:
             raise ValueError(f"`bins` must be a positive integer. Received: bins={bins!r}")
         self.bins = bins
-        self.data_format = check_data_format(data_format)
+        self.data_format = as_data_format(data_format)
 
     def call(self, x):
         last = self.data_format == "channels_last"

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.ops.sampling import check_data_format
+from keras_resample.arguments import as_data_format
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -40,7 +40,7 @@ class ResizeLike(keras.layers.Layer):
                 f"`align_corners` must be True or False. Received: align_corners={align_corners!r}"
             )
         self.align_corners = align_corners
-        self.data_format = check_data_format(data_format)
+        self.data_format = as_data_format(data_format)
         self._axes = (1, 2) if self.data_format == "channels_last" else (2, 3)
 
     def build(self, x_shape, like_shape):

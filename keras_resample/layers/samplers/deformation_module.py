@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_resample.ops.sampling import check_data_format
+from keras_resample.arguments import as_data_format, as_integers
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -51,13 +51,8 @@ class DeformationModule(keras.layers.Layer):
 
     def __init__(self, filters=(24, 24, 3), data_format=None, **kwargs):
         super().__init__(**kwargs)
-        is_list = isinstance(filters, (tuple, list)) and len(filters) > 0
-        if not is_list or not all(type(n) is int and n > 0 for n in filters):
-            raise ValueError(
-                f"`filters` must be one or more positive integers. Received: filters={filters!r}"
-            )
-        self.filters = tuple(filters)
-        self.data_format = check_data_format(data_format)
+        self.filters = as_integers(filters, "filters")
+        self.data_format = as_data_format(data_format)
         self.input_spec = layers.InputSpec(ndim=4)
 
     def build(self, input_shape):

@@ -28,12 +28,12 @@ GRADIENT_BOUND = 0.002
 
 
 @functools.cache
-def sobolev_matrix(count, length=SOBOLEV_LENGTH):
-    """`(1 + length^2 L)^-1`, L = [-1 2 -1] with free ends: (count, count), rows sum to 1."""
+def sobolev_matrix(count):
+    """`(1 + l^2 L)^-1`, L = [-1 2 -1] with free ends: (count, count), rows sum to 1."""
     laplacian = 2.0 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1)
     laplacian[0, 0] -= 1.0
     laplacian[-1, -1] -= 1.0
-    return np.linalg.inv(np.eye(count) + length**2 * laplacian).astype("float32")
+    return np.linalg.inv(np.eye(count) + SOBOLEV_LENGTH**2 * laplacian).astype("float32")
 
 
 @functools.cache

@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 
 from keras_resample import backend
+from keras_resample.arguments import as_bool, as_number, check_choice
 from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.samplers.grid_sampler import GridSampler
-from keras_resample.ops.grids import extent, resize_field, uniform_grid_like
-from keras_resample.ops.jacobian import check_reduction, flow_penalty, jacobian_determinant
-from keras_resample.ops.sampling import image_extent
+from keras_resample.ops.grids import resize_field
+from keras_resample.ops.jacobian import REDUCTIONS, flow_penalty, jacobian_determinant
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -104,14 +104,9 @@ class FlowWarpDownsample(GridSampler):
             raise ValueError(
                 "A learned flow has one size for all images. Received: preserve_aspect_ratio=True"
             )
-        for name, weight in (
-            ("smooth_weight", smooth_weight),
-            ("diffeo_weight", diffeo_weight),
-            ("shrink_weight", shrink_weight),
-        ):
-            is_number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
-            if not is_number or not 0.0 <= weight < np.inf:
-                raise ValueError(f"`{name}` must be a number >= 0. Received: {name}={weight!r}")
+        self.smooth_weight = as_number(smooth_weight, "smooth_weight", "[0, inf)")
+        self.diffeo_weight = as_number(diffeo_weight, "diffeo_weight", "[0, inf)")
+        self.shrink_weight = as_number(shrink_weight, "shrink_weight", "[0, inf)")
         if 0.0 < shrink_weight >= diffeo_weight:
             raise ValueError(
                 "`diffeo_weight` must exceed `shrink_weight`, or a fold feels no gradient. "
@@ -120,17 +115,15 @@ class FlowWarpDownsample(GridSampler):
         self.flow_layer = None if flow == "learned" else flow
         if self.flow_layer is not None and not self.trainable:
             self.flow_layer.trainable = False  # Keras hands it on only when it is set later
-        self.smooth_weight = float(smooth_weight)
-        self.diffeo_weight = float(diffeo_weight)
-        self.shrink_weight = float(shrink_weight)
-        self.corner_penalty = bool(corner_penalty)
-        self.reduction = check_reduction(reduction)
+        self.corner_penalty = as_bool(corner_penalty, "corner_penalty")
+        check_choice(reduction, "reduction", REDUCTIONS)
+        self.reduction = reduction
         self.flow_initializer = keras.initializers.get(flow_initializer)
         self.flow_regularizer = keras.regularizers.get(flow_regularizer)
         self.flow_constraint = keras.constraints.get(flow_constraint)
 
     def build(self, input_shape):
-        height, width = self._image_size(input_shape)
+        height, width = self.image_size(input_shape)
         rows, cols = self.target_size(height, width)
         self._pixels_per_unit = None
         if height is not None and width is not None:
@@ -176,8 +169,26 @@ class FlowWarpDownsample(GridSampler):
             )
         self._flow.assign(values.astype("float32") / ops.convert_to_numpy(self._unit()))
 
-    def grid(self, images):
-        return self._grid_of(self._field(images))
+    @property
+    def shares_grid(self):
+        """Whether one flow serves the whole batch: a learned one."""
+        return self.flow_layer is None
+
+    def displacement(self, images, training=None):
+        if not self.shares_grid:
+            return self._predicted_displacement(images)
+        weights = ops.convert_to_tensor(self._flow)
+        if training and self.trainable:
+            weights, loss_probe = with_conditioned_gradient(weights)
+            self.add_loss(loss_probe)
+        return weights[None] * FLOW_UNIT
+
+    def penalty(self, displacement):
+        weights = self.smooth_weight, self.diffeo_weight, self.shrink_weight
+        if not any(weights):
+            return None
+        options = *weights, self.corner_penalty, self.reduction
+        return backend.fused(lambda values: flow_penalty(values, *options), displacement)
 
     def jacobian(self, images=None):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
@@ -188,22 +199,12 @@ class FlowWarpDownsample(GridSampler):
         Returns:
             float32 `(h', w')` of a learned flow, `(batch, h', w')` of a predicted one.
         """
-        if self.flow_layer is not None and images is None:
+        if not self.shares_grid and images is None:
             raise ValueError(
                 "A predicted flow needs images: `jacobian(images)`. Received: images=None"
             )
         determinants = jacobian_determinant(self.grid(images))
-        return determinants if self.flow_layer is not None else determinants[0]
-
-    def call(self, images, return_grid=False, training=None):
-        field = self._field(images)
-        if training and self.trainable:
-            loss_probe = 0.0
-            if self.flow_layer is None:
-                field, loss_probe = with_conditioned_gradient(field)
-            self.add_loss(backend.fused(self._penalty, field) + loss_probe)
-        outputs = self._sample_displaced(images, self._in_pixels(field, images))
-        return (outputs, self._grid_of(field)) if return_grid else outputs
+        return determinants[0] if self.shares_grid else determinants
 
     def get_config(self):
         flow = "learned"
@@ -229,51 +230,17 @@ class FlowWarpDownsample(GridSampler):
             config = {**config, "flow": flow}
         return cls(**config)
 
-    def _field(self, images):
-        """What is learned, `(h', w', 2)`, or predicted, `(batch, h', w', 2)`."""
-        if self.flow_layer is not None:
-            return self._predicted_displacement(images)
-        return ops.convert_to_tensor(self._flow)
-
-    def _in_cells(self, field):
-        """Displacement of a field in cells of the output, `(batch or 1, h', w', 2)`."""
-        return field if self.flow_layer is not None else field[None] * FLOW_UNIT
-
-    def _in_pixels(self, field, images):
-        """Displacement of a field in input pixels, `(batch or 1, h', w', 2)`."""
-        rows, cols, _ = ops.shape(field)[-3:]
-        pixels_per_cell = image_extent(images, self.data_format) / extent(cols, rows)
-        if self.flow_layer is not None:
-            return field * pixels_per_cell
-        return field[None] * (FLOW_UNIT * pixels_per_cell)
-
-    def _grid_of(self, field):
-        """The grid of a field, `(batch or 1, h', w', 2)`."""
-        displacement = self._in_cells(field)
-        _, rows, cols, _ = ops.shape(displacement)
-        return uniform_grid_like(displacement) + displacement / extent(cols, rows)
-
     def _predicted_displacement(self, images):
         """In cells of the output."""
-        height, width = self._image_size(ops.shape(images))
+        height, width = self.image_size(ops.shape(images))
         flow = ops.cast(self.flow_layer(images), "float32")
         if self.data_format == "channels_first":
             flow = ops.transpose(flow, (0, 2, 3, 1))
-        rows, cols = self.target_size(*self._image_size(images.shape))
+        rows, cols = self.output_size(images)
         if tuple(flow.shape[1:3]) != (rows, cols):
             flow = resize_field(flow, rows, cols)
         cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
         return flow * ops.stack(cells_per_pixel)
-
-    def _penalty(self, field):
-        return flow_penalty(
-            self._in_cells(field),
-            self.smooth_weight,
-            self.diffeo_weight,
-            self.shrink_weight,
-            self.corner_penalty,
-            self.reduction,
-        )
 
     def _build_flow_layer(self, input_shape):
         if not self.flow_layer.built:
@@ -285,9 +252,6 @@ class FlowWarpDownsample(GridSampler):
                 f"The `flow` layer must return two channels per place, 4D, {self.data_format}. "
                 f"Received: flow with output shape {shape}"
             )
-
-    def _grid_batch(self, images):
-        return 1 if self.flow_layer is None else images.shape[0]
 
     def _check_learned(self, name):
         if self.flow_layer is not None:

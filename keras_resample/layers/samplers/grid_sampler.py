@@ -1,28 +1,41 @@
 """The base of everything that decides where to look."""
 
-import math
-
 import keras
-import numpy as np
 from keras import ops
 
-from keras_resample.ops.grids import check_size, uniform_grid_of
+from keras_resample.layers.samplers.resizing_layer import ResizingLayer
+from keras_resample.ops.grids import (
+    as_pairs,
+    cell_displacement,
+    displaced_grid,
+    extent,
+    uniform_grid_of,
+)
 from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.sampling import (
-    check_data_format,
-    check_images,
+    as_fill_value,
     check_sampling,
+    check_shapes,
+    image_extent,
     sample,
     sample_displaced,
 )
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class GridSampler(keras.layers.Layer):
+class GridSampler(ResizingLayer):
     """Samples images at a grid; this base at the uniform one, its subclasses where they decide.
 
-    A subclass overrides `grid`. `call` reads the images there, `sample` reads anything else
-    (labels, masks) at the same places, and `restore` is the way back.
+    `call` reads the images at `grid`, `sample` reads anything else (labels, masks) at the same
+    places, and `restore` is the way back. A subclass says where to look and nothing else:
+
+    * `displacement(images, training=None)`, in cells of the output, where zero is exactly a resize;
+      or `grid(images)`;
+    * `shares_grid`, whether one grid serves the whole batch;
+    * `penalty(displacement)`, what training adds to the loss, if anything.
+
+    Two samplers look where a resize does, so they override `call` instead: `UniformDownsample` is
+    the resize of Keras itself, and `LearnedResizer` changes what the pixels hold.
 
     Args:
         factor: side of the output over side of the input, in (0, 1]; the output has
@@ -43,6 +56,7 @@ class GridSampler(keras.layers.Layer):
     Call arguments:
         images: `(batch, h, w, channels)` (channels-last) or `(batch, channels, h, w)`, any dtype.
         return_grid: whether to return `(images', grid)`.
+        training: whether the penalty joins the loss.
 
     Input shape:
         4D: `(batch, h, w, channels)` or `(batch, channels, h, w)`.
@@ -77,48 +91,89 @@ class GridSampler(keras.layers.Layer):
         preserve_aspect_ratio=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if (factor is None) == (size is None):
-            raise ValueError(
-                f"Give either `factor` or `size`. Received: factor={factor!r}, size={size!r}"
-            )
+        super().__init__(factor, size, preserve_aspect_ratio, data_format, **kwargs)
         check_sampling(interpolation, fill_mode, fill_value, antialias)
-        self.factor = None if factor is None else check_factor(factor)
-        self.size = None if size is None else check_size(size)
         self.interpolation = interpolation
         self.fill_mode = fill_mode
-        self.fill_value = fill_value
-        self.antialias = antialias
-        self.data_format = check_data_format(data_format)
-        if not isinstance(preserve_aspect_ratio, (bool, np.bool_)):
-            raise ValueError(
-                "`preserve_aspect_ratio` must be True or False. "
-                f"Received: preserve_aspect_ratio={preserve_aspect_ratio!r}"
-            )
-        if preserve_aspect_ratio and size is None:
-            raise ValueError(
-                "`preserve_aspect_ratio` needs `size`; a `factor` preserves it anyway. "
-                f"Received: preserve_aspect_ratio=True, factor={factor}"
-            )
-        self.preserve_aspect_ratio = bool(preserve_aspect_ratio)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
+        self.fill_value = as_fill_value(fill_value)
+        self.antialias = bool(antialias)
 
-    def build(self, input_shape):
-        self._static_size(input_shape)
-        self.built = True
+    @property
+    def shares_grid(self):
+        """Whether one grid serves the whole batch, instead of one for each image.
 
-    def grid(self, images):
-        """The sampling grid, float32 `(batch or 1, h', w', 2)`, relative (x, y).
+        By default that of every subclass is for each image; one that does not look at the images
+        says `shares_grid = True`.
+        """
+        base, own = GridSampler, type(self)
+        return own.grid is base.grid and own.displacement is base.displacement
+
+    def displacement(self, images, training=None):
+        """How far each sample lies from where a resize reads, in cells of the output, (x, y).
 
         Args:
             images: as in `call`.
-        """
-        return uniform_grid_of(*self._output_size(images))
+            training: as in `call`.
 
-    def call(self, images, return_grid=False):
-        grid = self.grid(images)
-        outputs = self.sample(images, grid)
-        return (outputs, grid) if return_grid else outputs
+        Returns:
+            `(batch, h', w', 2)`, of batch 1 under `shares_grid`; `None` of a sampler that gives
+            its `grid` instead.
+        """
+        return None
+
+    def grid(self, images, training=None):
+        """The sampling grid, float32 `(batch, h', w', 2)`, relative (x, y).
+
+        Args:
+            images: as in `call`.
+            training: as in `call`.
+
+        Returns:
+            The grid of the displacement, of batch 1 under `shares_grid`.
+        """
+        displacement = self.displacement(images, training)
+        if displacement is None:
+            return uniform_grid_of(*self.output_size(images))
+        return displaced_grid(self._places(displacement, images, "displacement"))
+
+    def penalty(self, displacement):
+        """What training adds to the loss: a scalar, or `None` for nothing.
+
+        Args:
+            displacement: float32 `(batch or 1, h', w', 2)`, of the grid from the uniform one, in
+                cells of the output.
+        """
+        return None
+
+    def training_view(self, samples):
+        """The samples as training shows them to what comes behind; a subclass may blur them."""
+        return samples
+
+    def call(self, images, return_grid=False, training=None):
+        return self.read(images, self.displacement(images, training), return_grid, training)
+
+    def read(self, images, displacement, return_grid=False, training=None):
+        """What `call` returns once the displacement is known.
+
+        Args:
+            images: as in `call`.
+            displacement: as returned by `displacement`.
+            return_grid: as in `call`.
+            training: as in `call`.
+        """
+        gives_grid = displacement is None
+        if gives_grid:
+            grid = self._places(self.grid(images), images, "grid")
+            outputs = self.sample(images, grid)
+        else:
+            displacement = self._places(displacement, images, "displacement")
+            outputs = self._sample_displaced(images, displacement)
+        if training:
+            self._add_penalty(cell_displacement(grid) if gives_grid else displacement)
+            outputs = self.training_view(outputs)
+        if not return_grid:
+            return outputs
+        return outputs, grid if gives_grid else displaced_grid(displacement)
 
     def sample(self, x, grid, interpolation=None):
         """Reads `x` at `grid` with the modes of this layer.
@@ -152,60 +207,49 @@ class GridSampler(keras.layers.Layer):
         """
         return restore(x, grid, size, interpolation, self.data_format)
 
-    def target_size(self, height, width):
-        """Size `(h', w')` of the output for an input of `height` x `width` pixels."""
-        is_known = height is not None and width is not None
-        if self.size is None:
-            if not is_known:
-                raise ValueError(
-                    "An input of unknown height or width needs `size` instead of `factor`. "
-                    f"Received: images of size ({height}, {width}), factor={self.factor}"
-                )
-            return scaled_length(height, self.factor), scaled_length(width, self.factor)
-        size = self.size
-        if self.preserve_aspect_ratio:
-            if not is_known:
-                raise ValueError(
-                    "Images of unknown height or width have no known aspect ratio to preserve. "
-                    f"Received: images of size ({height}, {width}), preserve_aspect_ratio=True"
-                )
-            size = fitting_size(height, width, size)
-        return size
-
-    def compute_output_shape(self, input_shape):
-        height, width = self._static_size(input_shape)
-        if self.data_format == "channels_first":
-            return (input_shape[0], input_shape[1], height, width)
-        return (input_shape[0], height, width, input_shape[3])
-
     def compute_output_spec(self, images, return_grid=False, **kwargs):
         dtype = images.dtype if self.interpolation == "nearest" else self.compute_dtype
         shape = self.compute_output_shape(images.shape)
         outputs = keras.KerasTensor(shape, dtype=dtype)
         if not return_grid:
             return outputs
-        size = self._static_size(images.shape)
-        return outputs, keras.KerasTensor((self._grid_batch(images), *size, 2), dtype="float32")
+        batch = 1 if self.shares_grid else images.shape[0]
+        size = self.static_size(images.shape)
+        return outputs, keras.KerasTensor((batch, *size, 2), dtype="float32")
 
     def get_config(self):
         return {
             **super().get_config(),
-            "factor": self.factor,
-            "size": self.size,
             "interpolation": self.interpolation,
             "fill_mode": self.fill_mode,
             "fill_value": self.fill_value,
             "antialias": self.antialias,
-            "data_format": self.data_format,
-            "preserve_aspect_ratio": self.preserve_aspect_ratio,
         }
 
-    def _sample_displaced(self, images, flow):
-        """`sample` at the uniform grid plus a flow in input pixels, without their addition."""
-        check_images(images, flow, self.data_format)
-        arguments = self._sampling_arguments(self.interpolation)
-        outputs = sample_displaced(images, flow, **arguments)
+    def _sample_displaced(self, images, displacement):
+        """`sample` at a displacement, which enters the kernel in pixels and never as a grid."""
+        check_shapes(images.shape, displacement.shape, self.data_format)
+        _, rows, cols, _ = ops.shape(displacement)
+        flow = displacement * (image_extent(images, self.data_format) / extent(cols, rows))
+        outputs = sample_displaced(images, flow, **self._sampling_arguments(self.interpolation))
         return self._cast_samples(outputs, self.interpolation)
+
+    def _add_penalty(self, displacement):
+        penalty = self.penalty(displacement) if self.trainable else None
+        if penalty is not None:
+            self.add_loss(penalty)
+
+    def _places(self, values, images, name):
+        """What a subclass gave, float32, of the batch that it promised."""
+        values = as_pairs(values, name, ranks=(4,))
+        if not self.shares_grid:
+            return ops.broadcast_to(values, (ops.shape(images)[0], *ops.shape(values)[1:]))
+        if values.shape[0] not in (1, None):
+            raise ValueError(
+                "A sampler of one grid for each image says `shares_grid = False`. "
+                f"Received: shares_grid=True, {name} of shape {tuple(values.shape)}"
+            )
+        return values
 
     def _cast_samples(self, outputs, interpolation):
         return outputs if interpolation == "nearest" else ops.cast(outputs, self.compute_dtype)
@@ -218,54 +262,3 @@ class GridSampler(keras.layers.Layer):
             "antialias": self.antialias and interpolation == "bilinear",
             "data_format": self.data_format,
         }
-
-    def _grid_batch(self, images):
-        """First axis of the grid: 1 where all images share one."""
-        return 1
-
-    def _static_size(self, shape):
-        """Size of the output for an input of `shape`; None where only the images can tell."""
-        size = self._image_size(shape)
-        if self.preserve_aspect_ratio and None in size:
-            return None, None
-        return self.target_size(*size)
-
-    def _output_size(self, images):
-        """Size of the output for `images`, as numbers where they are known."""
-        size = self._image_size(images.shape)
-        if self.preserve_aspect_ratio and None in size:
-            size = self._image_size(ops.shape(images))
-        return self.target_size(*size)
-
-    def _image_size(self, shape):
-        if len(shape) != 4:
-            raise ValueError(
-                f"`images` must be 4D, {self.data_format}. Received: images of shape {tuple(shape)}"
-            )
-        return tuple(shape[2:]) if self.data_format == "channels_first" else tuple(shape[1:3])
-
-
-def check_factor(factor):
-    """`factor` if it is a real number in (0, 1]."""
-    is_number = isinstance(factor, (int, float, np.number)) and not isinstance(factor, bool)
-    if not is_number or not 0.0 < factor <= 1.0:
-        raise ValueError(f"`factor` must be a number in (0, 1]. Received: factor={factor!r}")
-    return float(factor)
-
-
-def scaled_length(length, factor):
-    """`ceil(length * factor)`, immune to the rounding of the product (100 * 0.55 is 55, not 56)."""
-    return max(1, math.ceil(length * factor - 1e-6))
-
-
-def fitting_size(height, width, box):
-    """Size of the aspect ratio of `height` x `width`, rounded, that fills one side of `box`."""
-    rows, cols = box
-    by_height = rows, (2 * width * rows + height) // (2 * height)
-    by_width = (2 * height * cols + width) // (2 * width), cols
-    if isinstance(height, int) and isinstance(width, int):
-        size = by_height if rows * width <= cols * height else by_width
-        return tuple(max(1, n) for n in size)
-    is_high = ops.less_equal(rows * width, cols * height)
-    sizes = zip(by_height, by_width, strict=True)
-    return tuple(ops.maximum(1, ops.where(is_high, a, b)) for a, b in sizes)

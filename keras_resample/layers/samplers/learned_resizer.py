@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from keras_resample.arguments import as_integer
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
@@ -20,8 +21,9 @@ class LearnedResizer(GridSampler):
         outputs = C7(features + BN(C3(z))) + resize(images)
 
     It learns what the pixels hold, where the other samplers learn their places: its grid is the
-    uniform one, so labels are sampled and predictions restored as under a plain resize. The first
-    two convolutions see the full image, which costs more than any other sampler here; a batch of
+    uniform one, so labels are sampled and predictions restored as under a plain resize. So it
+    overrides `call`, which a sampler that says where to look has no need to. The first two
+    convolutions see the full image, which costs more than any other sampler here; a batch of
     bytes becomes a batch of floats. 12,163 parameters for three channels, 16 filters and one
     block, statistics included.
 
@@ -64,11 +66,8 @@ class LearnedResizer(GridSampler):
 
     def __init__(self, size=None, filters=16, num_blocks=1, factor=None, **kwargs):
         super().__init__(factor=factor, size=size, **kwargs)
-        for name, value in (("filters", filters), ("num_blocks", num_blocks)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-        self.filters = filters
-        self.num_blocks = num_blocks
+        self.filters = as_integer(filters, "filters")
+        self.num_blocks = as_integer(num_blocks, "num_blocks")
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_integer, as_size
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.saliency_network import default_network, low_resolution
 from keras_resample.layers.samplers.warm_up_blur import SMALLEST, pooled_and_back
-from keras_resample.ops.grids import check_size, resize_field, uniform_grid_like
+from keras_resample.ops.grids import displaced_grid, extent, resize_field
 from keras_resample.ops.jacobian import jacobian_determinant
-from keras_resample.ops.saliency import check_radius, check_sigma, saliency_displacement
-from keras_resample.ops.sampling import image_extent
+from keras_resample.ops.saliency import as_radius, as_sigma, saliency_displacement
 
 # Standard deviation of the window over the side of the map: the released saliency sampler has a
 # full width at half maximum of 13 in a map of 31.
@@ -112,26 +112,25 @@ class SaliencySampler(GridSampler):
                 "A learned map has no network for `saliency_input_size`. "
                 f"Received: saliency_input_size={saliency_input_size!r}"
             )
-        if isinstance(blur_steps, bool) or not isinstance(blur_steps, int) or blur_steps < 0:
-            raise ValueError(f"`blur_steps` must be an integer >= 0. Received: {blur_steps=}")
+        blur_steps = as_integer(blur_steps, "blur_steps", minimum=0)
         if blur_steps and self.interpolation == "nearest":
             raise ValueError(
                 'A blur needs `interpolation="bilinear"`. '
                 f"Received: {blur_steps=}, interpolation='nearest'"
             )
-        self.grid_size = check_size(grid_size, "grid_size")
+        self.grid_size = as_size(grid_size, "grid_size")
         self.saliency_input_size = saliency_input_size
         if saliency_input_size is not None:
-            self.saliency_input_size = check_size(saliency_input_size, "saliency_input_size")
-        self.sigma = None if sigma is None else check_sigma(sigma)
-        self.radius = None if radius is None else check_radius(radius)
+            self.saliency_input_size = as_size(saliency_input_size, "saliency_input_size")
+        self.sigma = None if sigma is None else as_sigma(sigma)
+        self.radius = None if radius is None else as_radius(radius)
         self.blur_steps = blur_steps
-        self.seed = seed
+        self.seed = None if seed is None else as_integer(seed, "seed", minimum=0)
         self.saliency = saliency
         self.saliency_layer = default_network() if saliency is None else saliency
         if saliency != "learned" and not self.trainable:
             self.saliency_layer.trainable = False  # Keras hands it on only when it is set later
-        self.seed_generator = keras.random.SeedGenerator(seed) if blur_steps else None
+        self.seed_generator = keras.random.SeedGenerator(self.seed) if blur_steps else None
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -178,11 +177,24 @@ class SaliencySampler(GridSampler):
             saliency: `(batch or 1, *, *)`, nonnegative, such as `saliency_map` returns.
             images: the images to sample, of which the size is used.
         """
-        displacement = self._displacement(saliency, images)
-        return uniform_grid_like(displacement) + displacement
+        return displaced_grid(self.displacement_from_saliency(saliency, images))
 
-    def grid(self, images, training=None):
-        return self.grid_from_saliency(self.saliency_map(images, training), images)
+    def displacement_from_saliency(self, saliency, images):
+        """`grid_from_saliency` as displacement, float32 `(batch, h', w', 2)`, in output cells."""
+        sigma = self.sigma
+        if sigma is None:
+            sigma = tuple(RELATIVE_SIGMA * n for n in saliency.shape[1:])
+        rows, cols = self.output_size(images)
+        displacement = saliency_displacement(saliency, sigma, self.radius) * extent(cols, rows)
+        return resize_field(displacement, rows, cols)
+
+    @property
+    def shares_grid(self):
+        """Whether one map serves the whole batch: a learned one."""
+        return self.saliency == "learned"
+
+    def displacement(self, images, training=None):
+        return self.displacement_from_saliency(self.saliency_map(images, training), images)
 
     def jacobian(self, images, training=None):
         """Area that each sample stands for over a uniform sample's, float32 `(batch, h', w')`."""
@@ -198,17 +210,6 @@ class SaliencySampler(GridSampler):
         most = ops.cast(rows * cols, "float32")
         return 1.0 / ops.maximum(jacobian, 1.0 / most)
 
-    def call(self, images, return_grid=False, training=None):
-        saliency = self.saliency_map(images, training)
-        displacement = self._displacement(saliency, images)
-        flow = displacement * image_extent(images, self.data_format)
-        outputs = self._sample_displaced(images, flow)
-        if training:
-            outputs = self.warm_up_blur(outputs)
-        if return_grid:
-            return outputs, uniform_grid_like(displacement) + displacement
-        return outputs
-
     def target_size(self, height, width):
         """Size `(h', w')` of the output for an input of `height` x `width` pixels."""
         size = super().target_size(height, width)
@@ -220,11 +221,11 @@ class SaliencySampler(GridSampler):
                 )
         return size
 
-    def warm_up_blur(self, x):
-        """Samples `x` as training sees them: blurred in the first `blur_steps` calls of this.
+    def training_view(self, samples):
+        return self.warm_up_blur(samples)
 
-        For models that sample in training by `sample` instead of calling the layer.
-        """
+    def warm_up_blur(self, x):
+        """Samples `x` as training sees them: blurred in the first `blur_steps` calls of this."""
         if not self.blur_steps or not self.trainable:
             return x
         fraction = keras.random.uniform((), SMALLEST, 1.0, seed=self.seed_generator)
@@ -257,14 +258,6 @@ class SaliencySampler(GridSampler):
             saliency = keras.saving.deserialize_keras_object(config["saliency"])
             config = {**config, "saliency": saliency}
         return cls(**config)
-
-    def _displacement(self, saliency, images):
-        """Of the grid of a map from the uniform one, relative, (batch or 1, h', w', 2)."""
-        sigma = self.sigma
-        if sigma is None:
-            sigma = tuple(RELATIVE_SIGMA * n for n in saliency.shape[1:])
-        displacement = saliency_displacement(saliency, sigma, self.radius)
-        return resize_field(displacement, *self._output_size(images))
 
     def _predicted(self, images, training):
         """Logits of the network for each cell of the map, float32 (batch, h, w, 1)."""
@@ -304,6 +297,3 @@ class SaliencySampler(GridSampler):
                 "The `saliency` layer must return one channel per place, 4D, "
                 f"{self._network_format}. Received: saliency with output shape {found}"
             )
-
-    def _grid_batch(self, images):
-        return 1 if self.saliency == "learned" else images.shape[0]

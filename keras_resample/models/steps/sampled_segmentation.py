@@ -21,10 +21,8 @@ def segment_samples(sampler, network, images, from_logits, training=None):
     found = {}
     if hasattr(sampler, "saliency_map"):
         found[SALIENCY] = sampler.saliency_map(images, training=training)
-        found[GRID] = sampler.grid_from_saliency(found[SALIENCY], images)
-        found[SAMPLED] = sampler.sample(images, found[GRID])
-        if training and hasattr(sampler, "warm_up_blur"):
-            found[SAMPLED] = sampler.warm_up_blur(found[SAMPLED])
+        displacement = sampler.displacement_from_saliency(found[SALIENCY], images)
+        found[SAMPLED], found[GRID] = sampler.read(images, displacement, True, training)
     else:
         found[SAMPLED], found[GRID] = sampler(images, return_grid=True, training=training)
     size = tuple(ops.shape(found[GRID])[1:3])

@@ -5,16 +5,15 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
+from keras_resample.arguments import as_data_format, as_size
 from keras_resample.backend.compiling import compiled_once
 from keras_resample.ops.grids import (
-    check_pairs,
-    check_size,
+    as_pairs,
     extent,
     pixel_centers,
     uniform_grid_like,
 )
 from keras_resample.ops.restoring.nearest_points import nearest_points
-from keras_resample.ops.sampling import check_data_format
 
 INTERPOLATIONS = ("nearest", "bilinear")
 NEWTON_STEPS = 8
@@ -85,7 +84,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
             f"`interpolation` must be one of {INTERPOLATIONS}. "
             f"Received: interpolation={interpolation!r}"
         )
-    data_format = check_data_format(data_format)
+    data_format = as_data_format(data_format)
     for name, value in (("values", values), ("grid", grid)):
         if keras_backend.is_keras_tensor(value):
             raise ValueError(
@@ -94,7 +93,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
             )
     height, width = _check_image_size(size)
     values = ops.convert_to_tensor(values)
-    grid = check_pairs(grid, "grid", ranks=(4,))
+    grid = as_pairs(grid, "grid", ranks=(4,))
     _check_values(values, grid, data_format)
     if data_format == "channels_first":
         values = ops.transpose(values, (0, 2, 3, 1))
@@ -218,7 +217,7 @@ def _check_image_size(size):
     if ops.is_tensor(size) and tuple(size.shape) == (2,):
         size = (size[0], size[1])
     if not isinstance(size, (tuple, list)) or len(size) != 2 or not all(map(_is_length, size)):
-        return check_size(size)  # raises
+        return as_size(size)  # raises
     return tuple(n if ops.is_tensor(n) else int(n) for n in size)
 
 

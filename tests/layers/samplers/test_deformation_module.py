@@ -43,7 +43,7 @@ def test_bytes():
 
 @pytest.mark.parametrize("filters", [(), 24, (24, 0), (24, 1.5), (True,), None], ids=str)
 def test_bad_filters(filters):
-    with pytest.raises(ValueError, match="`filters` must be one or more.*Received: filters="):
+    with pytest.raises(ValueError, match="`filters` must be a list of.*Received: filters="):
         DeformationModule(filters)
 
 

@@ -201,8 +201,7 @@ def test_losses_are_the_penalties(reduction, corners):
         + 2.0 * float(folds)
         + 0.5 * float(kr.ops.shrink_penalty(grid, reduction))
     )
-    (loss,) = layer.losses
-    assert_close(loss, expected, 1e-5)
+    assert_close(sum(layer.losses), expected, 1e-5)
     layer(IMAGES)
     assert not layer.losses, "penalties belong to training"
 
@@ -226,7 +225,7 @@ def test_frozen_it_adds_no_loss_and_unfrozen_again():
     assert not layer.losses and not layer.trainable_weights
     layer.trainable = True
     layer(IMAGES, training=True)
-    assert len(layer.losses) == 1 and len(layer.trainable_weights) == 1
+    assert layer.losses and len(layer.trainable_weights) == 1
 
 
 def test_one_layer_on_two_inputs():
@@ -320,7 +319,7 @@ def test_unknown_height_and_width(kind, antialias):
 @pytest.mark.parametrize("name", ["smooth_weight", "diffeo_weight", "shrink_weight"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "1", None, True], ids=repr)
 def test_bad_weights(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be a number >= 0. Received: {name}="):
+    with pytest.raises(ValueError, match=rf"`{name}` must be a number in \[0, .*Received: {name}="):
         FlowWarpDownsample(0.5, **{name: value})
 
 
