@@ -94,11 +94,12 @@ class FileImage:
         self.channels = channels
 
     def __call__(self, index):
-        return self._named(index, self._decoded)
+        return name_errors(self.files[index], self._decoded, index)
 
     def header(self, index, verify):
         """`((height, width), mode)` of a file; with `verify` every pixel is decoded too."""
-        return self._named(index, lambda index: image_header(self.files[index], verify))
+        file = self.files[index]
+        return name_errors(file, image_header, file, verify)
 
     def pixels(self, image, index):
         """What is served of an opened image: float32 `(h, w, channels)` in `[0, 1]`."""
@@ -108,14 +109,17 @@ class FileImage:
         with open_image(self.files[index]) as image:
             return self.pixels(image, index)
 
-    def _named(self, index, function):
-        # Pillow's decoders raise errors of many types, not all of them documented.
-        try:
-            return function(index)
-        except Exception as error:
-            file = self.files[index]
-            raise ValueError(
-                f"Image file {file!r} cannot be read ({type(error).__name__}: {error}). Repair or "
-                "remove it, or build the dataset with on_error='skip'. Received: "
-                f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
-            ) from error
+
+def name_errors(file, function, *args):
+    """`function(*args)`, an error of which names the file, and what to do about it."""
+    # Pillow's decoders raise errors of many types, not all of them documented.
+    try:
+        return function(*args)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"File {file!r} cannot be read ({type(error).__name__}: {error}). Repair or remove it, "
+            "or build the dataset with on_error='skip'. Received: "
+            f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
+        ) from error

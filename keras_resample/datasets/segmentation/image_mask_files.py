@@ -1,8 +1,8 @@
 """Pairs of an image file and a mask file: what every segmentation folder is made of."""
 
-import os
-
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
+from keras_resample.datasets.base.selection import Selection
+from keras_resample.datasets.files.image_decoding import name_errors
 from keras_resample.datasets.files.raster_files import (
     mapped_raster,
     needs_pillow,
@@ -28,20 +28,20 @@ class ImageMaskFiles:
 
     def __call__(self, index, window):
         image, mask = self.images[index], self.masks[index]
-        pixels = _named(image, read_image, image, window)
-        label = _named(mask, read_mask, mask, window, self.labels.colored)
-        return pixels, _named(mask, self.labels, label)
+        pixels = name_errors(image, read_image, image, window)
+        label = name_errors(mask, read_mask, mask, window, self.labels.colored)
+        return pixels, name_errors(mask, self.labels, label)
 
     def reads_windows(self, index):
         """Whether both files are read by window, without decoding the rest."""
         files = self.images[index], self.masks[index]
-        return all(_named(file, mapped_raster, file) is not None for file in files)
+        return all(name_errors(file, mapped_raster, file) is not None for file in files)
 
     def size(self, index):
         """`(height, width)` of both files, from their headers."""
         image, mask = self.images[index], self.masks[index]
-        size = _named(image, raster_size, image)
-        other = _named(mask, raster_size, mask)
+        size = name_errors(image, raster_size, image)
+        other = name_errors(mask, raster_size, mask)
         if size != other:
             raise ValueError(
                 "An image and its mask must have the same size. Received: "
@@ -81,23 +81,6 @@ def image_mask_dataset(
             f"the first one skipped: {skipped[0]}"
         )
     warn_of_skipped(skipped, "images with their masks")
-    chosen = ImageMaskFiles([images[i] for i in good], [masks[i] for i in good], labels)
-    dataset = SegmentationDataset(chosen, sizes, **kwargs)
+    dataset = SegmentationDataset(Selection(files, good), sizes, **kwargs)
     dataset.skipped = skipped
     return dataset
-
-
-def _named(file, function, *args):
-    """`function(*args)`, an error of which names the file."""
-    # Pillow's decoders raise errors of many types, not all of them documented.
-    try:
-        return function(*args)
-    except Exception as error:
-        if isinstance(error, ImportError):
-            raise
-        raise ValueError(
-            f"File {file!r} cannot be read as part of a segmentation dataset "
-            f"({type(error).__name__}: {error}). Repair or remove it, or build the dataset with "
-            "on_error='skip'. Received: "
-            f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
-        ) from error
