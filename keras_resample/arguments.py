@@ -90,7 +90,9 @@ def as_value_range(value_range, name="value_range"):
 
 def check_choice(value, name, choices, more=""):
     """Raises unless `value` is one of `choices`; `more` names what was let through before."""
-    if not any(type(value) is type(choice) and value == choice for choice in choices):
+    # True equals 1 but is none of 1 and 3; a string of numpy is a string.
+    alike = (choice for choice in choices if isinstance(value, type(choice)))
+    if isinstance(value, bool) or value not in alike:
         known = ", ".join(repr(choice) for choice in choices)
         raise _error(name, f"one of {known} {more}".strip(), value)
 

@@ -95,6 +95,7 @@ def test_data_format():
 
 def test_choices_are_listed():
     arguments.check_choice("b", "it", ("a", "b"))
+    arguments.check_choice(np.str_("b"), "it", ("a", "b"))
     for value in ("c", None, 1, ["a"], np.array(["a", "b"])):
         with pytest.raises(ValueError, match=r"`it` must be one of 'a', 'b'\. Received: it="):
             arguments.check_choice(value, "it", ("a", "b"))

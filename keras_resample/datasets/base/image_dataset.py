@@ -62,16 +62,11 @@ class ImageDataset(keras.utils.PyDataset):
         super().__init__(**kwargs)
         if not callable(load):
             raise TypeError(f"`load` must be a callable index -> image. Received: load={load!r}")
-        if len(image_shape) != 3:
-            raise ValueError(
-                "`image_shape` must be (height, width, channels). "
-                f"Received: image_shape={image_shape!r}"
-            )
         self.load = load
         self.num_images = as_integer(num_images, "num_images")
         self.value_range = as_value_range(value_range)
         self.data_format = as_data_format(data_format)
-        self._loaded_shape = as_integers(image_shape, "image_shape")
+        self._loaded_shape = as_integers(image_shape, "image_shape", length=3)
         self.image_shape = self._loaded_shape
         if self.data_format == "channels_first":
             self.image_shape = (self._loaded_shape[2], *self._loaded_shape[:2])

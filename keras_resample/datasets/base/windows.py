@@ -38,7 +38,7 @@ def as_window_size(size, name, image_sizes):
 def as_window(window, size):
     """`window` as four integers inside an image of that size."""
     try:
-        top, left, height, width = as_integers(window, "window", 0)
+        top, left, height, width = as_integers(window, "window", 0, length=4)
         inside = height > 0 and width > 0 and top + height <= size[0] and left + width <= size[1]
     except ValueError:
         inside = False

@@ -1,7 +1,6 @@
 """Pairs of an image file and a mask file: what every segmentation folder is made of."""
 
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
-from keras_resample.datasets.base.selection import Selection
 from keras_resample.datasets.files.image_decoding import name_errors
 from keras_resample.datasets.files.raster_files import (
     mapped_raster,
@@ -81,6 +80,7 @@ def image_mask_dataset(
             f"the first one skipped: {skipped[0]}"
         )
     warn_of_skipped(skipped, "images with their masks")
-    dataset = SegmentationDataset(Selection(files, good), sizes, **kwargs)
+    chosen = ImageMaskFiles([images[i] for i in good], [masks[i] for i in good], labels)
+    dataset = SegmentationDataset(chosen, sizes, **kwargs)
     dataset.skipped = skipped
     return dataset
