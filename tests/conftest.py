@@ -1,5 +1,6 @@
 """What every test shares: a fixed seed, clean global settings, quiet frameworks."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -36,6 +37,12 @@ def fresh_keras():
 def backend():
     """Name of the backend under test."""
     return keras.backend.backend()
+
+
+def pytest_collection_finish():
+    """What the frameworks made at import stays: the garbage collector need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config):

@@ -230,33 +230,32 @@ class LayerChecks:
         files.write(self.name, self.model(self.make()), self.inputs, modules)
 
     def check_fit(self):
-        """`fit`, jitted and not: the loss is finite and every trainable weight moves."""
-        for jit_compile in (False, True):
-            if jit_compile and keras.backend.backend() == "torch":
-                continue
-            layer = self.make()
-            before = [to_numpy(w) for w in layer.trainable_weights]
-            self.fit(layer, jit_compile)
-            for weight, old in zip(layer.trainable_weights, before, strict=True):
-                assert not np.array_equal(to_numpy(weight), old), (
-                    f"fit(jit_compile={jit_compile}) does not move {weight.path}"
-                )
+        """`fit` as users call it: the loss is finite and every trainable weight moves."""
+        self.fit_moves_the_weights(jit_compile="auto")
 
-    def fit(self, layer, jit_compile):
+    def check_fit_without_jit(self):
+        """The same in the other mode: a plain graph on TensorFlow, step by step on JAX."""
+        if keras.backend.backend() != "torch":  # It never compiles by itself.
+            self.fit_moves_the_weights(jit_compile=False)
+
+    def fit_moves_the_weights(self, **mode):
+        layer = self.make()
+        before = [to_numpy(w) for w in layer.trainable_weights]
+        self.fit(layer, **mode)
+        for weight, old in zip(layer.trainable_weights, before, strict=True):
+            assert not np.array_equal(to_numpy(weight), old), f"fit does not move {weight.path}"
+
+    def fit(self, layer, **mode):
         # A weight in front of the layer: there is something to train, and the gradient passes.
         model = self.model(layer, before=lambda x: Scale()(x))
         outputs = [y for y in model.outputs if keras.backend.is_float_dtype(y.dtype)]
         model = keras.Model(model.input, outputs)
         targets = [numerics.random_like(y) for y in keras.tree.flatten(model(self.inputs))]
-        model.compile(
-            optimizer=keras.optimizers.Lion(1e-2),
-            loss=["mse"] * len(targets),
-            jit_compile=jit_compile,
-        )
-        size = len(targets[0])
-        history = model.fit(self.inputs, targets, batch_size=size, epochs=2, verbose=0)
-        losses = history.history["loss"]
-        assert np.all(np.isfinite(losses)), f"fit(jit_compile={jit_compile}): loss {losses}"
+        model.compile(keras.optimizers.Lion(1e-2), ["mse"] * len(targets), **mode)
+        # Variables that appear in the first step make TensorFlow trace it twice.
+        model.optimizer.build(model.trainable_variables)
+        history = model.fit(self.inputs, targets, batch_size=len(targets[0]), verbose=0).history
+        assert np.all(np.isfinite(history["loss"])), f"fit: loss {history['loss']}"
 
     def check_freezing(self):
         """`trainable=False`, given or set later, leaves no trainable weight and moves none."""
@@ -269,7 +268,8 @@ class LayerChecks:
             names = [w.path for w in frozen.trainable_weights]
             assert not names, f"{how} leaves trainable: {names}"
         before = [to_numpy(w) for w in given.weights]
-        self.fit(given, jit_compile=False)
+        # What is frozen is decided before any compilation: the mode is the quickest.
+        self.fit(given, run_eagerly=keras.backend.backend() == "tensorflow")
         for weight, old in zip(given.weights, before, strict=True):
             assert np.array_equal(to_numpy(weight), old), f"fit moves the frozen {weight.path}"
 

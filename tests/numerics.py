@@ -89,7 +89,6 @@ def finite_difference(fn, arrays, index=0, entries=12, step=None, seed=0):
     """
     arrays = [np.asarray(a) for a in (arrays if isinstance(arrays, (list, tuple)) else [arrays])]
     moved = arrays[index]
-    fn = _compiled(fn)
     if step is None:
         step = DEFAULT_STEP * _power_of_two(np.max(np.abs(moved), initial=0.0))
 
@@ -121,6 +120,7 @@ def check_gradients(fn, *arrays, entries=12, step=None, tolerance=1e-2, seed=0, 
     `tolerance` is relative to the largest gradient of the array. Returns the gradients.
     """
     found = gradients(fn, *arrays)
+    fn = _compiled(fn)
     for index, gradient in enumerate(found):
         if gradient is None or gradient.size == 0:
             continue
@@ -197,11 +197,16 @@ def loss_gradients(layer, inputs, loss=None, **call_arguments):
 
 
 def _compiled(fn):
-    if keras.backend.backend() != "jax":
-        return fn
-    import jax
+    """`fn` as one program, where calling it many times step by step takes longer."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-    return jax.jit(fn)
+        return tf.function(fn, autograph=False)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(fn)
+    return fn
 
 
 def _power_of_two(scale):

@@ -9,6 +9,7 @@ Each backend runs in a process of its own and leaves files that the others load 
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import subprocess
@@ -20,6 +21,7 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BACKENDS = ("tensorflow", "jax", "torch")
 NO_TESTS_COLLECTED = 5
+SLOWEST = 10
 LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
 
 
@@ -28,6 +30,7 @@ class Report:
 
     def __init__(self):
         self.lines, self.passed, self.failed = [], 0, 0
+        self.seconds = collections.Counter()  # of each file of tests, all backends together
 
     def add(self, name, passed, failed, note, seconds):
         self.passed += passed
@@ -35,6 +38,13 @@ class Report:
         self.lines.append(
             f"{name:<20} {passed:>5} passed {failed:>4} failed {note:<14} {seconds:>5.0f} s"
         )
+
+    def __str__(self):
+        lines = list(self.lines)
+        if self.seconds:
+            lines += ["", "Slowest files, seconds of their tests on all backends:"]
+            lines += [f"{s:>6.0f} s  {name}.py" for name, s in self.seconds.most_common(SLOWEST)]
+        return "\n".join([*lines, f"{self.passed} passed, {self.failed} failed"])
 
 
 def main():
@@ -72,8 +82,7 @@ def main():
         for command in LINT:
             run_tool(report, command)
 
-    print("\n" + "\n".join(report.lines))
-    print(f"{report.passed} passed, {report.failed} failed")
+    print(f"\n{report}")
     return 1 if report.failed or not report.passed else 0
 
 
@@ -88,6 +97,7 @@ def run_pytest(report, name, backend, arguments, settings):
             command, cwd=ROOT, env={**os.environ, **settings, "KERAS_BACKEND": backend}
         ).returncode
         passed, failed, skipped = counts(results)
+        report.seconds.update(seconds_of_files(results))
     note = f"{skipped:>4} skipped"
     if status and not failed:
         failed = 1
@@ -106,6 +116,15 @@ def counts(results):
         failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped += int(suite.get("skipped", 0))
     return total - failed - skipped, failed, skipped
+
+
+def seconds_of_files(results):
+    """Seconds of the tests of each file in a junit file, set-up included."""
+    seconds = collections.Counter()
+    if results.exists():
+        for case in xml.etree.ElementTree.parse(results).getroot().iter("testcase"):
+            seconds[case.get("classname", "").replace(".", "/")] += float(case.get("time", 0))
+    return seconds
 
 
 def run_tool(report, command):

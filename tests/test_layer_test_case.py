@@ -287,6 +287,10 @@ BROKEN = [
     (WrongGradient, "gradient", "gradient with respect to images is wrong"),
     (StopsTheGradient, "gradient", "kernel is wrong"),
     (StopsTheGradient, "fit", "does not move .*kernel|No gradients|does not require grad"),
+    pytest.param(
+        *(StopsTheGradient, "fit_without_jit", "does not move .*kernel|No gradients"),
+        marks=pytest.mark.backends("tensorflow", "jax", reason="PyTorch has this mode alone"),
+    ),
     (InfiniteGradient, "gradient", "nan|not finite"),
     (FileLosesState, "keras_file", "loaded model differs by"),
     (FitIsNotFinite, "fit", "loss"),

@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_resample as kr
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 SIZE = (12, 10)
 NAMES = ("folded_cells", "jacobian_mean", "jacobian_min")
@@ -119,7 +120,7 @@ def test_every_later_callback_sees_them(tmp_path, capsys):
         ),
     ]
     images = np.random.default_rng(0).uniform(size=(8, *SIZE, 1))
-    model.compile(optimizer="adam", loss="mse")
+    model.compile(optimizer="adam", loss="mse", **STEP_BY_STEP)
     model.fit(images, np.ones((8, 1)), epochs=9, verbose=2, callbacks=callbacks)
     assert stopping.stopped_epoch == 1
     with open(tmp_path / "log.csv", newline="") as file:
@@ -185,7 +186,7 @@ def test_the_encoder_of_a_recognizer_is_found():
     recognizer = kr.models.Recognizer(
         keras.Model(inputs, embeddings), head=kr.heads.ArcFace(num_classes=3)
     )
-    recognizer.compile(optimizer="adam")
+    recognizer.compile(optimizer="adam", **STEP_BY_STEP)
     images = np.random.default_rng(0).uniform(size=(6, *SIZE, 1))
     history = recognizer.fit(
         images, np.arange(6) % 3, verbose=0, callbacks=[kr.callbacks.JacobianLogger()]

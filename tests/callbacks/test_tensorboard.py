@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from tests.steps import STEP_BY_STEP
 
 pytest.importorskip("tensorboard", reason="recent TensorFlow does not bring it along")
 tensorflow = pytest.importorskip("tensorflow", reason="Keras writes for TensorBoard with it")
@@ -29,7 +30,7 @@ def test_numbers_of_earlier_callbacks_are_written(tmp_path):
     x = kr.layers.FlowWarpDownsample(0.5, data_format="channels_last")(inputs)
     encoder = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
     recognizer = kr.models.Recognizer(encoder, kr.heads.CurricularFace(3))
-    recognizer.compile("adam")
+    recognizer.compile("adam", **STEP_BY_STEP)
     images = np.random.default_rng(0).uniform(size=(40, 12, 12, 1)).astype("float32")
     callbacks = [
         kr.callbacks.JacobianLogger(),

@@ -15,6 +15,7 @@ from keras_resample.callbacks.protocol_numbers import protocol_numbers
 from keras_resample.losses import BatchHardTriplet
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP, step_by_step
 
 CLASSES = 4
 ACCURACY = {"verification_accuracy", "verification_accuracy_std"}
@@ -44,20 +45,23 @@ def pairs(n=20, seed=1):
 
 
 def encoder(dropout=0.0):
-    return keras.Sequential(
-        [
-            keras.Input((6, 6, 1)),
-            keras.layers.Flatten(),
-            keras.layers.Dropout(dropout, seed=1),
-            keras.layers.Dense(8, activation="tanh"),
-        ]
+    return step_by_step(
+        keras.Sequential(
+            [
+                keras.Input((6, 6, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dropout(dropout, seed=1),
+                keras.layers.Dense(8, activation="tanh"),
+            ]
+        )
     )
 
 
-def recognizer(rate=0.01, **arguments):
+def recognizer(rate=0.01, compiled=False, **arguments):
     keras.utils.set_random_seed(1)
     model = Recognizer(encoder(**arguments), kr.heads.ArcFace(CLASSES, margin=0.2, scale=8.0))
-    model.compile(keras.optimizers.Adam(rate))
+    model.compile(keras.optimizers.Adam(rate), **({} if compiled else STEP_BY_STEP))
+    model.encoder.run_eagerly = model.run_eagerly
     return model
 
 
@@ -115,7 +119,7 @@ def test_numbers_are_those_of_the_protocol(kind):
 def test_training_is_the_same_with_and_without(unit):
     weights, losses = [], []
     for with_callback in (False, True):
-        model = recognizer(dropout=0.3)
+        model = recognizer(dropout=0.3, compiled=True)
         callback = VerificationCallback(pairs(), unit=unit, flip=True, every=1)
         losses.append(fit(model, *[callback] * with_callback, epochs=2)["loss"])
         weights.append(model.get_weights())
@@ -229,14 +233,15 @@ def test_several_sets_and_a_dict_of_numbers():
 def test_any_encoder():
     images, labels = data()
     model = encoder()
-    model.compile("adam", BatchHardTriplet("soft"))
+    model.compile("adam", BatchHardTriplet("soft"), **STEP_BY_STEP)
     history = model.fit(images, labels, verbose=0, callbacks=[VerificationCallback(pairs())])
     assert set(history.history) >= ACCURACY
     network = encoder()
     inputs = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
     logits = kr.heads.ArcFace(CLASSES)(network(inputs[0]), labels=inputs[1])
     functional = keras.Model(inputs, logits)
-    functional.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    functional.compile("adam", loss, **STEP_BY_STEP)
     callback = VerificationCallback(pairs(), encoder=network)
     history = functional.fit((images, labels), labels, verbose=0, callbacks=[callback]).history
     mean, _ = kr.metrics.lfw_accuracy(network.predict(pairs()[0], verbose=0), pairs()[1])
@@ -255,7 +260,7 @@ def test_every_few_batches_uses_the_weights_of_that_batch():
         def on_train_batch_end(self, batch, logs=None):
             weights.append(to_numpy(self.model.head.kernel))
 
-    model = recognizer()
+    model = recognizer(compiled=True)
 
     def protocol(embeddings, same):
         seen.append(to_numpy(model.head.kernel))

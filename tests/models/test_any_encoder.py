@@ -8,6 +8,7 @@ from keras_resample.heads import ArcFace
 from keras_resample.layers import FlowWarpDownsample
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 SIZE = (32, 32, 3)
 
@@ -54,13 +55,12 @@ def keras_cv():
 
 
 @pytest.mark.parametrize("make", [keras_applications, keras_hub, keras_cv])
-def test_trains_behind_a_sampler(make, backend):
+def test_trains_behind_a_sampler(make):
     network = make()
     inputs = keras.Input((64, 64, 3))
     encoder = keras.Model(inputs, network(FlowWarpDownsample(0.5)(inputs)))
     model = Recognizer(encoder, ArcFace(4))
-    # Compiling these networks takes longer than the rest.
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=backend == "tensorflow")
+    model.compile(keras.optimizers.Adam(1e-3), **STEP_BY_STEP)
     rng = np.random.default_rng(0)
     labels = np.arange(8) % 4
     images = rng.normal(size=(8, 64, 64, 3)).astype("float32") + labels[:, None, None, None]

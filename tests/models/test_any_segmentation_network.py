@@ -7,6 +7,7 @@ import pytest
 from keras_resample.layers import LearnedResizer, SaliencySampler
 from keras_resample.models import HRNetV2, PSPNet, Segmenter
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 SIZE = (32, 32)
 CLASSES = 3
@@ -86,12 +87,11 @@ def learned_resizer():
         (learned_resizer, pspnet),
     ],
 )
-def test_trains_behind_a_sampler(make_sampler, make_network, backend):
+def test_trains_behind_a_sampler(make_sampler, make_network):
     network = make_network()
     sampler = make_sampler()
     segmenter = Segmenter(sampler, network, ignore_class=255)
-    # Compiling these networks takes longer than the rest.
-    segmenter.compile(keras.optimizers.Adam(1e-3), run_eagerly=backend == "tensorflow")
+    segmenter.compile(keras.optimizers.Adam(1e-3), **STEP_BY_STEP)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, (2, 4, 5)).repeat(16, 1).repeat(16, 2).astype("uint8")
     images = (80 * labels[..., None] + rng.integers(0, 80, (2, 64, 80, 3))).astype("uint8")

@@ -17,6 +17,7 @@ from keras_resample.models import (
 )
 from keras_resample.models.networks.families import FAMILIES
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -81,11 +82,11 @@ def test_channels_first_has_the_same_weights():
     assert IResNet((1,), (2,), embedding_dim=2).input_shape == (None, 3, 112, 112)
 
 
-def test_a_sampler_in_front(backend):
+def test_a_sampler_in_front():
     inputs = keras.Input((40, 32, 3))
     x = FlowWarpDownsample(0.5)(inputs)
     model = keras.Model(inputs, small(input_shape=x.shape[1:])(x))
-    model.compile("adam", "mse", run_eagerly=backend == "tensorflow")
+    model.compile("adam", "mse", **STEP_BY_STEP)
     images = np.random.default_rng(0).normal(size=(4, 40, 32, 3))
     history = model.fit(images, np.zeros((4, 8)), epochs=3, verbose=0).history["loss"]
     assert model.output_shape == (None, 8) and history[-1] < history[0]

@@ -7,6 +7,7 @@ import pytest
 from keras_resample.models import PSPNet
 from tests.models.segmentation_networks import Count, counts, images, randomise, run
 from tests.numerics import assert_close, to_numpy
+from tests.steps import STEP_BY_STEP
 
 SIZE = (37, 50)  # of no power of two, nor 8 n + 1
 SMALL = {"depth": (1, 1, 2, 2), "width": 4, "num_classes": 5, "include_preprocessing": False}
@@ -162,15 +163,13 @@ def test_hyperparameters_of_the_original():
     np.testing.assert_allclose(kernel.std(), (2 / (9 * 32)) ** 0.5, rtol=0.05)
 
 
-def test_training_with_the_auxiliary_loss(backend):
+def test_training_with_the_auxiliary_loss():
     arguments = {"input_shape": (*SIZE, 3), "dropout": 0.0, "data_format": "channels_last"}
     model = PSPNet(**SMALL, **arguments, auxiliary=True)
     x = images(4, *SIZE, 3)
     y = np.arange(4 * 5 * 7).reshape(4, 5, 7) // 7 % 5
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(
-        keras.optimizers.Adam(0.01), [loss, loss], [1.0, 0.4], jit_compile=backend == "jax"
-    )
+    model.compile(keras.optimizers.Adam(0.01), [loss, loss], [1.0, 0.4], **STEP_BY_STEP)
     history = model.fit(x, [y, y], epochs=5, batch_size=4, verbose=0).history["loss"]
     assert history[-1] < 0.9 * history[0]
 

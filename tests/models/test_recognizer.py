@@ -8,6 +8,7 @@ from keras import layers
 from keras_resample.heads import ArcFace, CosFace
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP, step_by_step
 
 CLASSES = 4
 
@@ -23,14 +24,16 @@ def data(n=24, seed=0):
 
 
 def encoder(extra=()):
-    return keras.Sequential(
-        [keras.Input((6, 6, 1)), *extra, layers.Flatten(), layers.Dense(8, activation="tanh")]
+    return step_by_step(
+        keras.Sequential(
+            [keras.Input((6, 6, 1)), *extra, layers.Flatten(), layers.Dense(8, activation="tanh")]
+        )
     )
 
 
 def recognizer(**compile_arguments):
     model = Recognizer(encoder(), ArcFace(CLASSES, margin=0.2, scale=8.0))
-    model.compile(**{"optimizer": keras.optimizers.Adam(0.01), **compile_arguments})
+    model.compile(**{"optimizer": keras.optimizers.Adam(0.01), **STEP_BY_STEP, **compile_arguments})
     return model
 
 
@@ -83,7 +86,7 @@ def test_equals_the_functional_form(jit_compile, backend):
     functional.set_weights(model.get_weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", jit_compile=jit_compile, metrics=["accuracy"])
-    functional.compile("sgd", loss, metrics=["accuracy"])
+    functional.compile("sgd", loss, metrics=["accuracy"], **STEP_BY_STEP)
     arguments = {"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0}
     found = model.fit(images, labels, **arguments).history
     expected = functional.fit((images, labels), labels, **arguments).history
@@ -156,7 +159,7 @@ def test_encoders_with_several_inputs(keys, tmp_path):
     if keys:
         inputs, arrays = dict(zip(keys, inputs, strict=True)), dict(zip(keys, arrays, strict=True))
     model = Recognizer(keras.Model(inputs, x), CosFace(CLASSES, scale=8.0))
-    model.compile("adam")
+    model.compile("adam", **STEP_BY_STEP)
     history = model.fit(arrays, labels, epochs=4, verbose=0).history["loss"]
     assert history[-1] < history[0]
     assert model.embed(arrays).shape == (24, 8)
@@ -173,7 +176,7 @@ def test_losses_of_the_encoder_are_trained():
     def loss(extra):
         keras.utils.set_random_seed(1)
         model = Recognizer(encoder(extra), ArcFace(CLASSES))
-        model.compile(keras.optimizers.SGD(0.0))
+        model.compile(keras.optimizers.SGD(0.0), **STEP_BY_STEP)
         return model.fit(images, labels, batch_size=24, verbose=0).history["loss"][0]
 
     found = loss([layers.ActivityRegularization(l2=0.5)]) - loss([])

@@ -10,6 +10,7 @@ from keras_resample.models import Recognizer
 from keras_resample.models.recognizer import IMAGES, LABELS, LOGITS, TARGETS
 from tests.models.test_recognizer import CLASSES, data, encoder, source
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 HEADS = {
     "CurricularFace": lambda: CurricularFace(CLASSES, scale=8.0, momentum=0.2),
@@ -24,24 +25,22 @@ STATISTICS = {"CurricularFace": {"t"}, "AdaFace": {"mean_length", "std_length"}}
 def recognizer(name, **compile_arguments):
     keras.utils.set_random_seed(3)
     model = Recognizer(encoder(), HEADS[name]())
-    model.compile(
-        **{"optimizer": keras.optimizers.Adam(0.01), "metrics": ["accuracy"]} | compile_arguments
-    )
+    own = {"optimizer": keras.optimizers.Adam(0.01), "metrics": ["accuracy"], **STEP_BY_STEP}
+    model.compile(**{**own, **compile_arguments})
     return model
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_equals_the_functional_form(name):
     images, labels = data()
-    model = recognizer(name, optimizer="sgd")
+    model = recognizer(name, optimizer="sgd", run_eagerly=False)
     model.build((None, 6, 6, 1))
     twin = keras.models.clone_model(model.encoder)
     inputs = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
     functional = keras.Model(inputs, HEADS[name]()(twin(inputs[0]), labels=inputs[1]))
     functional.set_weights(model.get_weights())
-    functional.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    functional.compile("sgd", loss, metrics=["accuracy"], **STEP_BY_STEP)
     arguments = {"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0}
     found = model.fit(images, labels, **arguments).history
     expected = functional.fit((images, labels), labels, **arguments).history
@@ -92,7 +91,7 @@ def test_resumed_as_if_never_stopped(name, tmp_path):
 def test_statistics_may_be_none_of_the_heads():
     images, labels = data()
     model = Recognizer(encoder(), ArcFace(CLASSES))
-    model.compile("sgd")
+    model.compile("sgd", **STEP_BY_STEP)
     assert set(model.fit(images, labels, verbose=0).history) == {"loss"}
 
 
@@ -143,7 +142,7 @@ def test_mixed_float16_scales_the_loss_and_resumes(tmp_path):
     network = encoder()
     keras.config.set_dtype_policy("float32")
     model = Recognizer(network, CurricularFace(CLASSES, scale=64.0, dtype="mixed_float16"))
-    model.compile(keras.optimizers.Adam(0.01), metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(0.01), metrics=["accuracy"], **STEP_BY_STEP)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     arguments = {"batch_size": 8, "shuffle": False, "verbose": 0}
     history = model.fit(images, labels, epochs=8, **arguments).history
@@ -169,7 +168,7 @@ def test_the_encoder_lives_on_its_own(tmp_path):
     np.testing.assert_allclose(again.predict(images, verbose=0), expected, atol=1e-6)
     # Another head on the same encoder.
     second = Recognizer(again, CosFace(2))
-    second.compile("adam")
+    second.compile("adam", **STEP_BY_STEP)
     second.fit(images, labels % 2, verbose=0)
 
 
@@ -199,7 +198,8 @@ def test_backup_restores_statistics_and_sampled_classes(tmp_path):
         keras.utils.set_random_seed(3)
         head = CurricularFace(CLASSES + 5, scale=8.0, momentum=0.2, sample_rate=0.7, seed=4)
         model = Recognizer(encoder(), head)
-        model.compile(keras.optimizers.SGD(0.05, momentum=0.9), metrics=["accuracy"])
+        optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+        model.compile(optimizer, metrics=["accuracy"], **STEP_BY_STEP)
         model.build((None, 6, 6, 1))
         model.fit(
             images,

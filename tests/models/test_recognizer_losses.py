@@ -9,12 +9,13 @@ from keras_resample.losses import BatchHardTriplet
 from keras_resample.models import Recognizer
 from tests.models.test_recognizer import CLASSES, data, encoder
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 
 def recognizer(*losses, rate=0.0, **compile_arguments):
     keras.utils.set_random_seed(3)
     model = Recognizer(encoder(), ArcFace(CLASSES, margin=0.2, scale=8.0), auxiliary_losses=losses)
-    model.compile(**{"optimizer": keras.optimizers.SGD(rate), **compile_arguments})
+    model.compile(**{"optimizer": keras.optimizers.SGD(rate), **STEP_BY_STEP, **compile_arguments})
     return model
 
 
@@ -44,7 +45,9 @@ def test_equals_a_functional_model_with_two_outputs(jit_compile, backend):
     images, labels = data()
     # Pixels of each image differ, so that no two distances are tied.
     images += np.random.default_rng(5).uniform(0, 0.5, images.shape).astype("float32")
-    model = recognizer((BatchHardTriplet("soft"), 0.5), rate=0.05, jit_compile=jit_compile)
+    model = recognizer(
+        (BatchHardTriplet("soft"), 0.5), rate=0.05, jit_compile=jit_compile, run_eagerly=False
+    )
     model.build((None, 6, 6, 1))
     twin = keras.models.clone_model(model.encoder)
     inputs = keras.Input((6, 6, 1)), keras.Input((), dtype="int32")
@@ -56,6 +59,7 @@ def test_equals_a_functional_model_with_two_outputs(jit_compile, backend):
         keras.optimizers.SGD(0.05),
         [keras.losses.SparseCategoricalCrossentropy(from_logits=True), BatchHardTriplet("soft")],
         loss_weights=[1.0, 0.5],
+        **STEP_BY_STEP,
     )
     arguments = {"batch_size": 8, "epochs": 3, "shuffle": False, "verbose": 0}
     found = model.fit(images, labels, **arguments).history

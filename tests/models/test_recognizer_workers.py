@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from tests.steps import STEP_BY_STEP
 
 
 def losses(**arguments):
@@ -16,7 +17,7 @@ def losses(**arguments):
         [keras.Input((16, 16, 1)), keras.layers.Flatten(), keras.layers.Dense(8)]
     )
     recognizer = kr.models.Recognizer(encoder, kr.heads.ArcFace(4, scale=8.0))
-    recognizer.compile(keras.optimizers.SGD(0.05))
+    recognizer.compile(keras.optimizers.SGD(0.05), **STEP_BY_STEP)
     # Else Keras builds the model from the first prefetched batch, and starts with the second.
     recognizer.train_on_batch(*palms[0])
     history = recognizer.fit(palms, epochs=2, shuffle=False, verbose=0, validation_data=palms)

@@ -19,6 +19,7 @@ from keras_resample.models.steps.sampled_segmentation import TARGETS, segment_sa
 from keras_resample.ops import edge_map, sample, uniform_grid
 from tests.models.test_recognizer import Batches
 from tests.numerics import to_numpy
+from tests.steps import STEP_BY_STEP
 
 CLASSES, VOID = 3, 255
 COLORS = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200]], "uint8")
@@ -71,12 +72,13 @@ def sampler(kind="saliency", size=(8, 8)):
 
 def segmenter(kind="saliency", rate=0.0, compile_arguments=None, net=None, **arguments):
     model = Segmenter(sampler(kind), net or network(), **arguments)
-    model.compile(**{"optimizer": keras.optimizers.SGD(rate), **(compile_arguments or {})})
+    own = {"optimizer": keras.optimizers.SGD(rate), **STEP_BY_STEP}
+    model.compile(**{**own, **(compile_arguments or {})})
     return model
 
 
 def logs_of(model, *data, **arguments):
-    """The log of a step of training at rate 0, which restores nothing and so compiles fast."""
+    """The log of a step of training at rate 0, which restores nothing."""
     return model.train_on_batch(*data, return_dict=True, **arguments)
 
 
@@ -125,9 +127,9 @@ def test_at_the_full_size_it_is_plain_training():
 @pytest.mark.parametrize("kind", ["flow", "saliency", "resizer"])
 def test_training_lowers_the_loss_with_every_sampler(kind):
     images, labels = scenes(16, void=True)
-    optimizer = keras.optimizers.Adam(0.02)
+    compiled = {"optimizer": keras.optimizers.Adam(0.02), "run_eagerly": False}
     arguments = {"ignore_class": VOID, "edge_weight": 1.0 if kind == "saliency" else None}
-    model = segmenter(kind, compile_arguments={"optimizer": optimizer}, **arguments)
+    model = segmenter(kind, compile_arguments=compiled, **arguments)
     history = model.fit(images, labels, batch_size=4, epochs=6, verbose=0).history
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     assert all(np.isfinite(values).all() for values in history.values())
@@ -176,7 +178,7 @@ def test_ignored_pixels_change_neither_loss_nor_gradient_nor_metrics():
     for x in (images, changed):  # at the full size an ignored pixel is in its own sample only
         model = Segmenter(UniformDownsample(1.0), network(), ignore_class=VOID)
         metrics = ["accuracy", keras.metrics.MeanIoU(CLASSES, name="own", sparse_y_pred=False)]
-        model.compile(keras.optimizers.SGD(0.1), metrics=metrics)
+        model.compile(keras.optimizers.SGD(0.1), metrics=metrics, **STEP_BY_STEP)
         logs = model.fit(x, labels, verbose=0, epochs=2).history
         results.append((logs, model.get_weights()))
     (logs, weights), (others, other_weights) = results
@@ -264,7 +266,7 @@ def test_losses_that_layers_add_are_trained():
 
 def test_mean_iou_is_that_of_the_predictions():
     images, labels = scenes(void=True)
-    model = segmenter(ignore_class=VOID)
+    model = segmenter(ignore_class=VOID, compile_arguments={"run_eagerly": False})
     logs = model.evaluate(images, labels, batch_size=4, verbose=0, return_dict=True)
     predicted = model.predict(images, verbose=0).argmax(-1)
     matrix = confusion_matrix(labels, predicted, CLASSES, VOID)
@@ -318,7 +320,7 @@ def test_bytes_are_sampled_as_bytes():
             return super().sample(x, grid, interpolation)
 
     model = Segmenter(Watched(size=(8, 8), grid_size=(6, 6)), network())
-    model.compile("sgd")
+    model.compile("sgd", **STEP_BY_STEP)
     model.train_on_batch(images, labels)
     assert set(seen) == {"uint8"}
 
@@ -335,7 +337,7 @@ def test_channels_first_equals_channels_last():
         net = keras.Model(inputs, layers.Permute((3, 1, 2))(x) if first else x)
         options = {"saliency": "learned", "grid_size": (6, 6), "data_format": data_format}
         model = Segmenter(SaliencySampler(size=(8, 8), **options), net, ignore_class=VOID)
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), **STEP_BY_STEP)
         given = np.moveaxis(images, -1, 1).copy() if first else images
         history = model.fit(given, labels, epochs=2, shuffle=False, verbose=0).history["loss"]
         logs = model.test_on_batch(given, labels, return_dict=True)
@@ -386,7 +388,7 @@ def test_several_steps_per_execution_are_the_same_training():
     images, labels = scenes(16)
     results = []
     for steps in (1, 2):
-        arguments = {"steps_per_execution": steps}
+        arguments = {"steps_per_execution": steps, "run_eagerly": False}
         model = segmenter("uniform", rate=0.1, compile_arguments=arguments)
         history = model.fit(images, labels, batch_size=4, shuffle=False, verbose=0).history
         results.append((history["loss"], history["sampled_mean_iou"], *model.get_weights()))
