@@ -16,10 +16,13 @@ from keras_resample.models import (
     IResNet200,
 )
 from keras_resample.models.networks.families import FAMILIES
+from tests.models.network_checks import check_network
+from tests.models.segmentation_networks import images, run
 from tests.numerics import to_numpy
 from tests.steps import STEP_BY_STEP
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
+ONCE = pytest.mark.backends("torch", reason="the same code counts on every backend, quickest here")
 
 
 def small(**kwargs):
@@ -40,6 +43,7 @@ def counts(build, **kwargs):
     ("build", "key"),
     [(IResNet18, "ir18"), (IResNet34, "ir34"), (IResNet50, "ir50"), (IResNet100, "ir100")],
 )
+@ONCE
 def test_parameter_counts(build, key):
     with np.load(GOLDENS / "param_counts.npz") as golden:
         assert counts(build) == tuple(golden[key])
@@ -56,6 +60,7 @@ def test_parameter_counts(build, key):
         (IResNet100, "curricularface", 65_128_768, 47_360),
     ],
 )
+@ONCE
 def test_parameter_counts_of_the_families(build, family, parameters, statistics):
     total, trainable, moving = counts(build, family=family)
     assert total == parameters
@@ -63,20 +68,17 @@ def test_parameter_counts_of_the_families(build, family, parameters, statistics)
     assert statistics in (None, moving)
 
 
-def test_channels_first_has_the_same_weights():
-    images = np.random.default_rng(0).uniform(-1, 1, (2, 15, 18, 2)).astype("float32")
-    model = small(input_shape=(15, 18, 2))
-    assert model.get_layer("bn2").output.shape == (None, 4, 5, 6)
-    keras.config.set_image_data_format("channels_first")
-    copy = small(input_shape=(2, 15, 18))
-    assert copy.get_layer("bn2").output.shape == (None, 6, 4, 5)
-    for mine, theirs in zip(copy.variables, model.variables, strict=True):
-        mine.assign(to_numpy(theirs).reshape(mine.shape))
-    np.testing.assert_allclose(
-        copy.predict(images.transpose(0, 3, 1, 2), verbose=0),
-        model.predict(images, verbose=0),
-        atol=1e-5,
+def test_promises(tmp_path):
+    check_network(
+        small, images(2, 15, 18, 2), half_layer="layer2_1_conv2", half=None, folder=tmp_path
     )
+
+
+def test_shapes_in_both_data_formats():
+    assert small(input_shape=(15, 18, 2)).get_layer("bn2").output.shape == (None, 4, 5, 6)
+    keras.config.set_image_data_format("channels_first")
+    first = small(input_shape=(2, 15, 18))
+    assert first.get_layer("bn2").output.shape == (None, 6, 4, 5)
     last = small(input_shape=(15, 18, 2), data_format="channels_last")
     assert last.get_layer("bn2").output.shape == (None, 4, 5, 6)
     assert IResNet((1,), (2,), embedding_dim=2).input_shape == (None, 3, 112, 112)
@@ -87,8 +89,8 @@ def test_a_sampler_in_front():
     x = FlowWarpDownsample(0.5)(inputs)
     model = keras.Model(inputs, small(input_shape=x.shape[1:])(x))
     model.compile("adam", "mse", **STEP_BY_STEP)
-    images = np.random.default_rng(0).normal(size=(4, 40, 32, 3))
-    history = model.fit(images, np.zeros((4, 8)), epochs=3, verbose=0).history["loss"]
+    x = images(4, 40, 32, 3)
+    history = model.fit(x, np.zeros((4, 8)), epochs=3, verbose=0).history["loss"]
     assert model.output_shape == (None, 8) and history[-1] < history[0]
 
 
@@ -134,8 +136,7 @@ def test_a_shortcut_without_weights_keeps_every_second_pixel():
         if layer.name.endswith("bn3"):  # the branch adds nothing
             layer.gamma.assign(np.zeros(4))
     inner = keras.Model(model.input, [model.get_layer(n).output for n in ("prelu", "layer2_1_add")])
-    images = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype("float32")
-    stem, last = inner.predict(images, verbose=0)
+    stem, last = run(inner, images(2, 7, 8, 3))
     np.testing.assert_array_equal(last, stem[:, ::4, ::4])
 
 
@@ -149,10 +150,6 @@ def test_last_scale_stays_frozen(tmp_path):
         features = one.get_layer("features")
         assert [v.name for v in features.trainable_variables] == ["beta"]
         assert to_numpy(features.gamma).tolist() == [1] * 8
-    images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype("float32")
-    np.testing.assert_allclose(
-        copy.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5
-    )
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -164,11 +161,10 @@ def test_half_precision_embeds_in_float32(policy):
 
 
 def test_training_lowers_the_loss():
-    rng = np.random.default_rng(0)
-    images, targets = rng.normal(size=(8, 16, 16, 3)), rng.normal(size=(8, 8))
+    x, targets = images(8, 16, 16, 3), images(8, 8, seed=1)
     model = small(dropout=0.1)
     model.compile(keras.optimizers.Adam(0.01), "mse")
-    history = model.fit(images, targets, epochs=6, verbose=0).history["loss"]
+    history = model.fit(x, targets, epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0]
 
 

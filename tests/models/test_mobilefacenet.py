@@ -8,6 +8,8 @@ import pytest
 
 from keras_resample.layers import FlowWarpDownsample
 from keras_resample.models import MobileFaceNet
+from tests.models.network_checks import check_network
+from tests.models.segmentation_networks import images
 from tests.numerics import to_numpy
 from tests.steps import STEP_BY_STEP
 
@@ -43,17 +45,9 @@ def test_any_size_becomes_one_vector():
     assert model.output_shape == (None, 8)
 
 
-def test_channels_first_has_the_same_weights():
-    images = np.random.default_rng(0).uniform(-1, 1, (2, 20, 32, 3)).astype("float32")
-    model = small()
-    keras.config.set_image_data_format("channels_first")
-    copy = small(input_shape=(3, 20, 32))
-    for mine, theirs in zip(copy.variables, model.variables, strict=True):
-        mine.assign(to_numpy(theirs).reshape(mine.shape))
-    np.testing.assert_allclose(
-        copy.predict(images.transpose(0, 3, 1, 2), verbose=0),
-        model.predict(images, verbose=0),
-        atol=1e-5,
+def test_promises(tmp_path):
+    check_network(
+        small, images(2, 20, 32, 3), half_layer="stage3_0_add", half=None, folder=tmp_path
     )
 
 
@@ -111,16 +105,6 @@ def test_half_precision_ends_with_the_stages(policy):
     model = small()
     assert model.output.dtype == model.get_layer("conv_sep").output.dtype == "float32"
     assert model.get_layer("stage3_0_add").output.dtype == policy.removeprefix("mixed_")
-
-
-def test_saves_and_loads(tmp_path):
-    model = small()
-    model.save(tmp_path / "model.keras")
-    copy = keras.models.load_model(tmp_path / "model.keras")
-    images = np.random.default_rng(0).normal(size=(2, 20, 32, 3)).astype("float32")
-    np.testing.assert_allclose(
-        copy.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-6
-    )
 
 
 def test_initial_weights_of_the_original():

@@ -78,6 +78,7 @@ def test_predicted_flow():
             "config": "`flow` is a tensor, which a predicted flow lacks: see test_predicted_config",
             "data_format": "the predicting convolution has a data format of its own",
             "gradient": "its pixel borders lie everywhere: see test_gradient_of_a_predicted_flow",
+            "fit_without_jit": "once for each class: see test_learned_flow",
         },
     )
 
