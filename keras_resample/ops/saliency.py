@@ -6,7 +6,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_number
+from keras_resample.arguments import as_integer, as_integers, as_number, as_numbers
 from keras_resample.ops.grids import uniform_grid_like
 
 # Standard deviations that a window reaches to where no radius is given: the released saliency
@@ -14,6 +14,8 @@ from keras_resample.ops.grids import uniform_grid_like
 REACH = 5.4
 # A window whose saliency is below this part of the map's maximum counts as empty.
 EMPTY = 1e-20
+
+LISTS = (tuple, list, np.ndarray)
 
 
 def saliency_grid(saliency, sigma, radius=None):
@@ -140,20 +142,13 @@ def default_radius(sigma):
 
 def as_sigma(sigma):
     """`sigma`, a positive number of cells or two for (height, width), as a pair."""
-    return _as_pair(sigma, "sigma", lambda value: as_number(value, "sigma", "(0, inf)"))
+    if isinstance(sigma, LISTS):
+        return as_numbers(sigma, "sigma", "(0, inf)", length=2)
+    return (as_number(sigma, "sigma", "(0, inf)"),) * 2
 
 
 def as_radius(radius):
     """`radius`, a positive integer of cells or two for (height, width), as a pair."""
-    return _as_pair(radius, "radius", lambda value: as_integer(value, "radius"))
-
-
-def _as_pair(value, name, convert):
-    if not isinstance(value, (tuple, list, np.ndarray)):
-        return (convert(value),) * 2
-    if len(value) != 2:
-        raise ValueError(
-            f"`{name}` must be one number of cells, or two for (height, width). "
-            f"Received: {name}={value!r}"
-        )
-    return convert(value[0]), convert(value[1])
+    if isinstance(radius, LISTS):
+        return as_integers(radius, "radius", length=2)
+    return (as_integer(radius, "radius"),) * 2

@@ -247,8 +247,8 @@ def check_sampling(interpolation, fill_mode, fill_value, antialias):
 
 def as_fill_value(fill_value):
     """`fill_value` as a Python number; an int stays one, as integer images are filled with it."""
-    number = as_number(fill_value, "fill_value")
-    return fill_value if isinstance(fill_value, int) else number
+    as_number(fill_value, "fill_value")
+    return fill_value.item() if isinstance(fill_value, np.generic) else fill_value
 
 
 def check_shapes(images, grid, data_format):

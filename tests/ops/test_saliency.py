@@ -299,11 +299,11 @@ def test_bad_saliency(shape):
     "sigma", [0, -1.0, float("nan"), float("inf"), "1", None, True, (1.0,), (1, 2, 3), (1, 0), 1j]
 )
 def test_bad_sigma(sigma):
-    with pytest.raises(ValueError, match="`sigma` must be (a|one) number.*Received: sigma="):
+    with pytest.raises(ValueError, match=r"`sigma` must be .*numbers? in \(0, .* Received: sigma="):
         kr.ops.saliency_grid(maps(1, 3, 4), sigma)
 
 
 @pytest.mark.parametrize("radius", [0, -1, 1.5, "1", True, (1,), (1, 2, 3), (1, 0), (1, None)])
 def test_bad_radius(radius):
-    with pytest.raises(ValueError, match="`radius` must be (a positive|one) .*Received: radius="):
+    with pytest.raises(ValueError, match="`radius` must be .*positive integer.*Received: radius="):
         kr.ops.saliency_grid(maps(1, 3, 4), 1.0, radius)

@@ -242,9 +242,9 @@ class GridSampler(ResizingLayer):
     def _places(self, values, images, name):
         """What a subclass gave, float32, of the batch that it promised."""
         values = as_pairs(values, name, ranks=(4,))
-        if not self.shares_grid:
+        if not self.shares_grid and values.shape[0] == 1:
             return ops.broadcast_to(values, (ops.shape(images)[0], *ops.shape(values)[1:]))
-        if values.shape[0] not in (1, None):
+        if self.shares_grid and values.shape[0] not in (1, None):
             raise ValueError(
                 "A sampler of one grid for each image says `shares_grid = False`. "
                 f"Received: shares_grid=True, {name} of shape {tuple(values.shape)}"

@@ -25,7 +25,7 @@ MODES = [
 def test_promises():
     grids_stay = "a grid has no channels to move: see test_channels_first"
     unknown = "images and grid of one unknown size: see test_unknown_height_and_width"
-    skip = {"data_format": grids_stay, "unknown_size": unknown, "export": unknown}
+    skip = {"data_format": grids_stay, "unknown_size": unknown}
     check_layer(SampleAt, {}, INPUTS, gradient={"entries": 6}, skip=skip)
 
 
