@@ -8,6 +8,7 @@ from keras_resample.heads import AdaFace, ArcFace, CurricularFace, MarginHead
 from keras_resample.losses import InfluenceLoss
 from keras_resample.models import Recognizer
 from tests.numerics import assert_close, check_gradients, gradients, to_numpy, with_values
+from tests.steps import STEP_BY_STEP
 
 CLASSES, DIM = 5, 6
 HEADS = [MarginHead, ArcFace, CurricularFace, AdaFace]
@@ -113,7 +114,7 @@ def test_all_classes_of_a_sampled_head_count():
 def recognizer(loss):
     encoder = keras.Sequential([keras.Input((DIM,)), keras.layers.Dense(DIM)])
     model = Recognizer(encoder, ArcFace(3, scale=8.0), auxiliary_losses=[(loss, 2.0)])
-    model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1))
+    model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), **STEP_BY_STEP)
     return model
 
 
@@ -125,7 +126,7 @@ def test_inside_of_a_recognizer_it_is_saved_with_its_weights(tmp_path):
     model = recognizer(loss)
     model.trainable = False
     model.trainable = True  # reaches every layer
-    model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1))
+    model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), **STEP_BY_STEP)
     arguments = {"batch_size": 8, "shuffle": False, "verbose": 0}
     history = model.fit(embeddings, labels, epochs=2, **arguments).history
     assert set(history) == {"loss", "influence_loss"}
