@@ -57,7 +57,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--identities", type=int, default=80)
     parser.add_argument("--images-per-identity", type=int, default=24)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--out", default="where_it_looks.png")
     options = parser.parse_args(arguments)
     sampler = trained_sampler(options.identities, options.images_per_identity, options.epochs)
