@@ -43,11 +43,11 @@ def draw(sampler, palm):
     figure = Figure(figsize=(9.6, 3.3), layout="constrained")
     axes = figure.subplots(1, 3)
     kr.visualization.plot_grid(sampler, palm, ax=axes[0])
-    axes[0].set_title(f"{SIDE} x {SIDE}, and the learned grid")
+    axes[0].set_title(f"{SIDE} x {SIDE}, and the learned grid", fontsize=10)
     for ax, (title, layer) in zip(axes[1:], small.items(), strict=True):
         pixels = keras.ops.convert_to_numpy(layer(palm[None]))[0, :, :, 0]
         ax.imshow(pixels, cmap="gray", interpolation="nearest")
-        ax.set_title("{0} x {0}, {1}".format(len(pixels), title))
+        ax.set_title("{0} x {0}, {1}".format(len(pixels), title), fontsize=10)
     for ax in axes:
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
     return figure
