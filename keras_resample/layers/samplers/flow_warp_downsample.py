@@ -139,7 +139,6 @@ class FlowWarpDownsample(GridSampler):
                 regularizer=self.flow_regularizer and self._regularize,
                 constraint=self.flow_constraint and self._constrain,
                 dtype="float32",
-                autocast=False,
             )
         self.built = True
 

@@ -98,6 +98,13 @@ class GridSampler(ResizingLayer):
         self.fill_value = as_fill_value(fill_value)
         self.antialias = bool(antialias)
 
+    def add_weight(self, *args, autocast=False, **kwargs):
+        """That of `keras.layers.Layer`, but half precision leaves a weight as it is.
+
+        It says where to look, and half precision has no places for that.
+        """
+        return super().add_weight(*args, autocast=autocast, **kwargs)
+
     @property
     def shares_grid(self):
         """Whether one grid serves the whole batch, instead of one for each image.

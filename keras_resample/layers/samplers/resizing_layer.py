@@ -60,7 +60,7 @@ class ResizingLayer(keras.layers.Layer):
         return self.target_size(*size)
 
     def image_size(self, shape):
-        """Height and width of images of a shape."""
+        """Height and width in the shape of images, which may be that of `keras.ops.shape`."""
         if len(shape) != 4:
             raise ValueError(
                 f"`images` must be 4D, {self.data_format}. Received: images of shape {tuple(shape)}"

@@ -140,7 +140,6 @@ class SaliencySampler(GridSampler):
                 shape=self.grid_size,
                 initializer="zeros",
                 dtype="float32",
-                autocast=False,
             )
         else:
             self._build_network(input_shape)
@@ -154,6 +153,14 @@ class SaliencySampler(GridSampler):
                 aggregation="only_first_replica",
             )
         self.built = True
+
+    @property
+    def shares_grid(self):
+        """Whether one map serves the whole batch: a learned one."""
+        return self.saliency == "learned"
+
+    def displacement(self, images, training=None):
+        return self.displacement_from_saliency(self.saliency_map(images, training), images)
 
     def saliency_map(self, images=None, training=None):
         """What the grid is made from: nonnegative, its cells sum to 1.
@@ -180,21 +187,13 @@ class SaliencySampler(GridSampler):
         return displaced_grid(self.displacement_from_saliency(saliency, images))
 
     def displacement_from_saliency(self, saliency, images):
-        """`grid_from_saliency` as displacement, float32 `(batch, h', w', 2)`, in output cells."""
+        """The `displacement` of a saliency map: see `grid_from_saliency`."""
         sigma = self.sigma
         if sigma is None:
             sigma = tuple(RELATIVE_SIGMA * n for n in saliency.shape[1:])
         rows, cols = self.output_size(images)
         displacement = saliency_displacement(saliency, sigma, self.radius) * extent(cols, rows)
         return resize_field(displacement, rows, cols)
-
-    @property
-    def shares_grid(self):
-        """Whether one map serves the whole batch: a learned one."""
-        return self.saliency == "learned"
-
-    def displacement(self, images, training=None):
-        return self.displacement_from_saliency(self.saliency_map(images, training), images)
 
     def jacobian(self, images, training=None):
         """Area that each sample stands for over a uniform sample's, float32 `(batch, h', w')`."""

@@ -26,7 +26,7 @@ def segment_samples(sampler, network, images, from_logits, training=None):
     else:
         found[SAMPLED], found[GRID] = sampler(images, return_grid=True, training=training)
     size = tuple(ops.shape(found[GRID])[1:3])
-    check_sample_size(size, image_size(sampler, images))
+    check_sample_size(size, sampler.image_size(ops.shape(images)))
     scores = network(found[SAMPLED], training=training)
     check_output(tuple(scores.shape), sampler.data_format)
     if sampler.data_format == "channels_first":
@@ -43,7 +43,7 @@ def restore_map(sampler, values, grid, images, interpolation):
     """Values (b, h', w', c) at every pixel of the images, channels where the sampler has them."""
     if sampler.data_format == "channels_first":
         values = ops.transpose(values, (0, 3, 1, 2))
-    return sampler.restore(values, grid, image_size(sampler, images), interpolation)
+    return sampler.restore(values, grid, sampler.image_size(ops.shape(images)), interpolation)
 
 
 def restore_classes(sampler, probabilities, grid, images, interpolation):
@@ -68,7 +68,7 @@ def sample_labels(sampler, labels, grid, images, unknown):
 
     Where only the step knows that labels and images differ in size, all of them are `unknown`.
     """
-    size, expected = tuple(ops.shape(labels))[1:], image_size(sampler, images)
+    size, expected = tuple(ops.shape(labels))[1:], sampler.image_size(ops.shape(images))
     labels = sample_map(sampler, labels, grid)
     labels = ops.cast(labels, "int32")
     for side, other in zip(size, expected, strict=True):
@@ -100,9 +100,3 @@ def _resized(scores, size):
     if found == size:
         return scores
     return ops.image.resize(scores, size, "bilinear", data_format="channels_last")
-
-
-def image_size(sampler, images):
-    """(height, width) of images, numbers or, where they are unknown, tensors."""
-    shape = tuple(ops.shape(images))
-    return shape[2:] if sampler.data_format == "channels_first" else shape[1:3]

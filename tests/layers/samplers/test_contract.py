@@ -159,6 +159,15 @@ def test_the_symbolic_grid_is_the_eager_grid(layer_class, batch, dtype):
         assert symbols[1].shape[0] == (1 if batch == 1 else known)
 
 
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("layer_class", [Shift, Twin])
+def test_half_precision_moves_no_sample(layer_class, dtype):
+    expected = channels_last(layer_class)(IMAGES, return_grid=True)[1]
+    outputs, grid = channels_last(layer_class, dtype=dtype)(IMAGES, return_grid=True)
+    assert np.array_equal(to_numpy(grid), to_numpy(expected))
+    assert keras.backend.standardize_dtype(outputs.dtype) == dtype.removeprefix("mixed_")
+
+
 @pytest.mark.parametrize("layer_class", [Crop, Shift])
 def test_the_aspect_ratio(layer_class):
     layer = layer_class(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
