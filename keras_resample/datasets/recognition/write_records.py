@@ -1,6 +1,5 @@
 """Writes images of identities as `.rec` and `.idx` files."""
 
-import contextlib
 import os
 
 import numpy as np
@@ -66,8 +65,11 @@ def write_records(path, images, labels):
     identities, first = np.unique(labels[order], return_index=True)
     stop = len(labels) + 1
     bounds = np.append(first + 1, stop)
-    with whole(path, stem + ".idx") as parts, contextlib.ExitStack() as opened:
-        rec, idx = (opened.enter_context(open(part, "wb")) for part in parts)
+    with (
+        whole(path, stem + ".idx") as parts,
+        open(parts[0], "wb") as rec,
+        open(parts[1], "wb") as idx,
+    ):
         _write(rec, idx, 0, _labelled((stop, stop + len(identities)), 0))
         for key, image in enumerate(order, start=1):
             body = encoded_image(images[image], int(image), "write_records")
