@@ -53,7 +53,7 @@ def windows_of(sizes, size, windowed=False, workers=1, batch_size=3, ignore_clas
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(1, 24), st.integers(1, 24)), min_size=1, max_size=4),
     st.tuples(st.integers(1, 25), st.integers(1, 25)),
     st.integers(1, 5),
     st.integers(0, 3),
