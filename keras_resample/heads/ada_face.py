@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_number
 from keras_resample.heads.angles import add_margin, check_beyond_pi
-from keras_resample.heads.checks import check_momentum
 from keras_resample.heads.margin_head import MarginHead
 
 # The range the lengths are clipped to, and what is added to their standard deviation.
@@ -67,18 +67,11 @@ class AdaFace(MarginHead):
         **kwargs,
     ):
         super().__init__(num_classes, **kwargs)
-        if not 0 <= margin <= 1.5708:
-            raise ValueError(f"`margin` must be in [0, pi/2] radians. Received: {margin=}")
-        if not 0 < h < float("inf"):
-            raise ValueError(f"`h` must be a positive number. Received: {h=}")
-        check_momentum(momentum)
-        if not 0 <= epsilon < 1:
-            raise ValueError(f"`epsilon` must be in [0, 1). Received: {epsilon=}")
         check_beyond_pi(beyond_pi)
-        self.margin = float(margin)
-        self.h = float(h)
-        self.momentum = float(momentum)
-        self.epsilon = float(epsilon)
+        self.margin = as_number(margin, "margin", "[0, 1.5708]")  # a right angle, rounded up
+        self.h = as_number(h, "h", "(0, inf)")
+        self.momentum = as_number(momentum, "momentum", "[0, 1]")
+        self.epsilon = as_number(epsilon, "epsilon", "[0, 1)")
         self.beyond_pi = beyond_pi
 
     def build(self, embeddings_shape, labels_shape=None):

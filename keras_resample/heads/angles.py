@@ -4,19 +4,21 @@ import math
 
 from keras import ops
 
+from keras_resample.arguments import as_number, check_choice
+
+# Margins, in radians, that can be added to an angle.
+ANGLES = f"[0, {math.pi})"
 BEYOND_PI = ("hard", "plain", "easy", "clip", "reflect")
 
 
 def check_beyond_pi(beyond_pi):
-    """Raise unless `beyond_pi` is one of the names."""
-    if beyond_pi not in BEYOND_PI:
-        raise ValueError(f"`beyond_pi` must be one of {BEYOND_PI}. Received: {beyond_pi=}")
+    """Raises unless `beyond_pi` is one of the names."""
+    check_choice(beyond_pi, "beyond_pi", BEYOND_PI)
 
 
-def check_angle(margin, name="margin"):
-    """Raise unless the margin is an angle that can be added."""
-    if not 0 <= margin < math.pi:
-        raise ValueError(f"`{name}` must be in [0, pi) radians. Received: {name}={margin!r}")
+def as_angle(margin, name="margin"):
+    """A margin of `ANGLES` as a float."""
+    return as_number(margin, name, ANGLES)
 
 
 def sine(cosine):

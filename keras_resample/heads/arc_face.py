@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.heads.angles import add_margin, check_angle, check_beyond_pi
+from keras_resample.heads.angles import add_margin, as_angle, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -48,9 +48,8 @@ class ArcFace(MarginHead):
 
     def __init__(self, num_classes, margin=0.5, beyond_pi="hard", **kwargs):
         super().__init__(num_classes, **kwargs)
-        check_angle(margin)
         check_beyond_pi(beyond_pi)
-        self.margin = float(margin)
+        self.margin = as_angle(margin)
         self.beyond_pi = beyond_pi
 
     def target(self, cosine):

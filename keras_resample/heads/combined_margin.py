@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_resample.heads.angles import check_angle, check_beyond_pi, multiply_add_margin
+from keras_resample.arguments import as_number
+from keras_resample.heads.angles import as_angle, check_beyond_pi, multiply_add_margin
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -52,13 +53,10 @@ class CombinedMargin(MarginHead):
 
     def __init__(self, num_classes, m1=1.0, m2=0.0, m3=0.0, beyond_pi="hard", **kwargs):
         super().__init__(num_classes, **kwargs)
-        if not 0 < m1 < float("inf"):
-            raise ValueError(f"`m1` must be a positive number. Received: {m1=}")
-        check_angle(m2, "m2")
-        if not 0 <= m3 <= 2:
-            raise ValueError(f"`m3` must be in [0, 2]. Received: {m3=}")
         check_beyond_pi(beyond_pi)
-        self.m1, self.m2, self.m3 = float(m1), float(m2), float(m3)
+        self.m1 = as_number(m1, "m1", "(0, inf)")
+        self.m2 = as_angle(m2, "m2")
+        self.m3 = as_number(m3, "m3", "[0, 2]")
         self.beyond_pi = beyond_pi
 
     def target(self, cosine):

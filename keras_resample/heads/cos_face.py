@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_number
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -35,9 +36,7 @@ class CosFace(MarginHead):
 
     def __init__(self, num_classes, margin=0.35, **kwargs):
         super().__init__(num_classes, **kwargs)
-        if not 0 <= margin <= 2:
-            raise ValueError(f"`margin` must be in [0, 2]. Received: {margin=}")
-        self.margin = float(margin)
+        self.margin = as_number(margin, "margin", "[0, 2]")
 
     def target(self, cosine):
         return ops.subtract(cosine, self.margin)

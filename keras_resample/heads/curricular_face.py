@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_resample.heads.angles import add_angle, add_margin, check_angle, check_beyond_pi
-from keras_resample.heads.checks import check_momentum
+from keras_resample.arguments import as_number
+from keras_resample.heads.angles import add_angle, add_margin, as_angle, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -45,11 +45,9 @@ class CurricularFace(MarginHead):
 
     def __init__(self, num_classes, margin=0.5, momentum=0.01, beyond_pi="hard", **kwargs):
         super().__init__(num_classes, **kwargs)
-        check_angle(margin)
-        check_momentum(momentum)
         check_beyond_pi(beyond_pi)
-        self.margin = float(margin)
-        self.momentum = float(momentum)
+        self.margin = as_angle(margin)
+        self.momentum = as_number(momentum, "momentum", "[0, 1]")
         self.beyond_pi = beyond_pi
 
     def build(self, embeddings_shape, labels_shape=None):

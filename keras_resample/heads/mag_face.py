@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.heads.angles import add_margin, check_angle, check_beyond_pi
-from keras_resample.heads.checks import check_momentum
+from keras_resample.arguments import as_number, as_numbers, as_value_range
+from keras_resample.heads.angles import ANGLES, add_margin, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -61,27 +61,18 @@ class MagFace(MarginHead):
         **kwargs,
     ):
         super().__init__(num_classes, **kwargs)
-        for margin in margins:
-            check_angle(margin, "margins")
-        if len(margins) != 2 or margins[0] > margins[1]:
+        check_beyond_pi(beyond_pi)
+        self.margins = as_numbers(margins, "margins", ANGLES, length=2)
+        if self.margins[0] > self.margins[1]:
             raise ValueError(
                 f"`margins` must be the least and the largest margin. Received: {margins=}"
             )
-        if len(lengths) != 2 or not 0 < lengths[0] < lengths[1] < float("inf"):
-            raise ValueError(
-                f"`lengths` must be two increasing positive numbers. Received: {lengths=}"
-            )
-        if not 0 <= length_weight < float("inf"):
-            raise ValueError(
-                f"`length_weight` must be a number of at least 0. Received: {length_weight=}"
-            )
-        check_beyond_pi(beyond_pi)
-        check_momentum(momentum)
-        self.margins = tuple(float(margin) for margin in margins)
-        self.lengths = tuple(float(length) for length in lengths)
-        self.length_weight = float(length_weight)
+        self.lengths = as_value_range(lengths, "lengths")
+        if self.lengths[0] <= 0:
+            raise ValueError(f"`lengths` must be positive. Received: {lengths=}")
+        self.length_weight = as_number(length_weight, "length_weight", "[0, inf)")
         self.beyond_pi = beyond_pi
-        self.momentum = float(momentum)
+        self.momentum = as_number(momentum, "momentum", "[0, 1]")
 
     def build(self, embeddings_shape, labels_shape=None):
         super().build(embeddings_shape, labels_shape)

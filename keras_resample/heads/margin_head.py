@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.heads.checks import check_count, check_labels, check_range
+from keras_resample.arguments import as_integer, as_number, check_choice
 from keras_resample.heads.class_sampling import ABSENT, sample_classes, spread
 from keras_resample.heads.cosines import class_cosines
+from keras_resample.heads.labels import check_label_range, check_labels
 
 GRADIENTS = ("exact", "straight_through")
 
@@ -101,26 +102,18 @@ class MarginHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_count("num_classes", num_classes)
-        check_count("subcenters", subcenters)
-        if not 0 < scale < float("inf"):
-            raise ValueError(f"`scale` must be a positive number. Received: {scale=}")
-        if gradient not in GRADIENTS:
-            raise ValueError(f"`gradient` must be one of {GRADIENTS}. Received: {gradient=}")
-        if not 0 < sample_rate <= 1:
-            raise ValueError(f"`sample_rate` must be in (0, 1]. Received: {sample_rate=}")
-        if interclass_threshold is not None and not -1 <= interclass_threshold <= 1:
-            raise ValueError(
-                "`interclass_threshold` must be in [-1, 1] or None. "
-                f"Received: {interclass_threshold=}"
+        check_choice(gradient, "gradient", GRADIENTS)
+        if interclass_threshold is not None:
+            interclass_threshold = as_number(
+                interclass_threshold, "interclass_threshold", "[-1, 1]"
             )
         if kernel_initializer is None:
             kernel_initializer = keras.initializers.RandomNormal(stddev=0.01)
-        self.num_classes = int(num_classes)
-        self.scale = float(scale)
+        self.num_classes = as_integer(num_classes, "num_classes")
+        self.scale = as_number(scale, "scale", "(0, inf)")
         self.gradient = gradient
-        self.subcenters = int(subcenters)
-        self.sample_rate = float(sample_rate)
+        self.subcenters = as_integer(subcenters, "subcenters")
+        self.sample_rate = as_number(sample_rate, "sample_rate", "(0, 1]")
         self.interclass_threshold = interclass_threshold
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -236,7 +229,7 @@ class MarginHead(keras.layers.Layer):
         labels = ops.convert_to_tensor(labels)
         check_labels(labels, embeddings)
         labels = ops.reshape(labels, (-1,))
-        check_range(labels, self.num_classes)
+        check_label_range(labels, self.num_classes)
         return ops.cast(labels, "int32")
 
     def _factor(self, length, labels):

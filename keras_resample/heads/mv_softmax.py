@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_resample.heads.angles import add_angle, add_margin, check_angle, check_beyond_pi
+from keras_resample.arguments import as_number, check_choice
+from keras_resample.heads.angles import add_angle, add_margin, as_angle, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
 KINDS = ("arc", "am")
@@ -59,19 +60,15 @@ class MVSoftmax(MarginHead):
         **kwargs,
     ):
         super().__init__(num_classes, scale=scale, **kwargs)
-        if kind not in KINDS:
-            raise ValueError(f"`kind` must be one of {KINDS}. Received: {kind=}")
+        check_choice(kind, "kind", KINDS)
         if kind == "arc":
-            check_angle(margin)
+            self.margin = as_angle(margin)
             check_beyond_pi("easy" if beyond_pi is None else beyond_pi)
-        elif not 0 <= margin <= 2:
-            raise ValueError(f"`margin` must be in [0, 2]. Received: {margin=}")
-        elif beyond_pi is not None:
-            raise ValueError(f'`beyond_pi` must be None with kind="am". Received: {beyond_pi=}')
-        if not 1 <= weight < float("inf"):
-            raise ValueError(f"`weight` must be at least 1. Received: {weight=}")
-        self.margin = float(margin)
-        self.weight = float(weight)
+        else:
+            self.margin = as_number(margin, "margin", "[0, 2]")
+            if beyond_pi is not None:
+                raise ValueError(f'`beyond_pi` must be None with kind="am". Received: {beyond_pi=}')
+        self.weight = as_number(weight, "weight", "[1, inf)")
         self.kind = kind
         self.adaptive = bool(adaptive)
         self.beyond_pi = beyond_pi

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_number, as_numbers
 from keras_resample.heads.angles import check_beyond_pi, multiply_add_margin
 from keras_resample.heads.margin_head import MarginHead
 
@@ -70,17 +71,10 @@ class SphereFace(MarginHead):
         if scale is None:
             scale = 1.0 if keep_length else 30.0
         super().__init__(num_classes, scale=scale, **kwargs)
-        if not 1 <= margin < float("inf"):
-            raise ValueError(f"`margin` must be at least 1. Received: {margin=}")
         check_beyond_pi(beyond_pi)
         if annealing is not None:
-            annealing = tuple(float(value) for value in annealing)
-            if len(annealing) != 4 or not all(0 <= value < float("inf") for value in annealing):
-                raise ValueError(
-                    "`annealing` must be None or four numbers of at least 0: base, gamma, power, "
-                    f"least. Received: {annealing=}"
-                )
-        self.margin = float(margin)
+            annealing = as_numbers(annealing, "annealing", "[0, inf)", length=4)
+        self.margin = as_number(margin, "margin", "[1, inf)")
         self.annealing = annealing
         self.keep_length = bool(keep_length)
         self.beyond_pi = beyond_pi

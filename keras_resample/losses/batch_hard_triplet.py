@@ -1,10 +1,11 @@
 """The triplet loss of each embedding with its hardest positive and negative in the batch."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
+
+from keras_resample.arguments import as_number
+from keras_resample.heads.labels import check_label_shape
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -60,13 +61,8 @@ class BatchHardTriplet(keras.losses.Loss):
         name="batch_hard_triplet",
     ):
         super().__init__(name=name, reduction=reduction, dtype="float32")
-        if margin != "soft" and (
-            isinstance(margin, (str, bool)) or not 0 <= margin < math.inf
-        ):  # fmt: skip
-            raise ValueError(
-                f"`margin` must be a number of at least 0 or 'soft'. Received: {margin=}"
-            )
-        self.margin = margin if margin == "soft" else float(margin)
+        is_soft = isinstance(margin, str) and margin == "soft"
+        self.margin = margin if is_soft else as_number(margin, "margin", "[0, inf)", "or 'soft'")
         self.normalize = bool(normalize)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -107,19 +103,12 @@ class BatchHardTriplet(keras.losses.Loss):
 
 def _same_label(labels, embeddings):
     """Which samples share a label (b, b), each with itself."""
-    shape = tuple(labels.shape)
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
-        raise ValueError(f"`y_true` must have shape (b,) or (b, 1). Received: y_true.shape={shape}")
     if len(embeddings.shape) != 2:
         raise ValueError(
             "`y_pred` must be embeddings of shape (b, dim). "
             f"Received: y_pred.shape={tuple(embeddings.shape)}"
         )
-    if None not in (shape[0], embeddings.shape[0]) and shape[0] != embeddings.shape[0]:
-        raise ValueError(
-            "`y_true` must have one label per embedding. "
-            f"Received: y_true.shape={shape}, y_pred.shape={tuple(embeddings.shape)}"
-        )
+    check_label_shape(labels, embeddings, "y_true")
     labels = ops.reshape(labels, (-1,))
     return ops.equal(labels[:, None], labels[None, :])
 

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.heads.margin_head import MarginHead, check_labels, check_range
+from keras_resample.arguments import as_number
+from keras_resample.heads.labels import check_label_range, check_labels
+from keras_resample.heads.margin_head import MarginHead
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
 # What `call` gives then, for the loss and the metrics of that step.
@@ -83,6 +85,8 @@ class Recognizer(LabelledModel):
     ['loss', 'triplet']
     """
 
+    parts = ("encoder", "head")
+
     def __init__(self, encoder, head, auxiliary_losses=(), **kwargs):
         if not isinstance(encoder, keras.Model):
             raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
@@ -150,7 +154,7 @@ class Recognizer(LabelledModel):
         """Raises unless the labels are integers of the head's classes."""
         labels = ops.convert_to_numpy(labels)
         check_labels(labels)
-        check_range(labels, self.head.num_classes)
+        check_label_range(labels, self.head.num_classes)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""
@@ -190,14 +194,11 @@ class Recognizer(LabelledModel):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        def restored(part):
-            return keras.saving.deserialize_keras_object(part, custom_objects)
-
-        parts = {name: restored(config[name]) for name in ("encoder", "head")}
-        # Files of version 0.1 have no such losses.
-        pairs = config.get("auxiliary_losses", ())
-        losses = [(restored(loss), weight) for loss, weight in pairs]
-        return cls(**{**config, **parts, "auxiliary_losses": losses})
+        losses = [
+            (keras.saving.deserialize_keras_object(loss, custom_objects), weight)
+            for loss, weight in config.get("auxiliary_losses", ())  # the first files have none
+        ]
+        return super().from_config({**config, "auxiliary_losses": losses}, custom_objects)
 
 
 def _losses_and_weights(auxiliary_losses):
@@ -217,15 +218,11 @@ def _losses_and_weights(auxiliary_losses):
                 "`auxiliary_losses` must reduce to one number. "
                 f"Received: {pair[0].name} with reduction={pair[0].reduction!r}"
             )
-        if isinstance(pair[1], bool) or not 0 <= pair[1] < float("inf"):
-            raise ValueError(
-                "The weights of `auxiliary_losses` must be numbers of at least 0. "
-                f"Received: {pair[1]!r} for {pair[0].name}"
-            )
     names = [loss.name for loss, _ in pairs]
     if len({"loss", *names}) <= len(names):
         raise ValueError(
             "`auxiliary_losses` must have names of their own, which are their names in the log. "
             f"Received: losses named {names}"
         )
-    return [loss for loss, _ in pairs], [float(weight) for _, weight in pairs]
+    weights = [as_number(weight, "auxiliary_losses", "[0, inf)") for _, weight in pairs]
+    return [loss for loss, _ in pairs], weights

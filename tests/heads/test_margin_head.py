@@ -265,6 +265,8 @@ def test_labels_out_of_range_are_nan_in_a_traced_step(backend, training):
     [
         (lambda: MarginHead(0), "num_classes"),
         (lambda: MarginHead(2.5), "num_classes"),
+        (lambda: ArcFace(num_classes=True), "num_classes"),
+        (lambda: MarginHead(3, scale="64"), "scale"),
         (lambda: MarginHead(3, scale=0), "scale"),
         (lambda: MarginHead(3, scale=-1.0), "scale"),
         (lambda: MarginHead(3, scale=float("nan")), "scale"),
