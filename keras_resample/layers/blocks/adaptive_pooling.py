@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_data_format
+from keras_resample.arguments import as_data_format, as_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -37,9 +37,7 @@ class AdaptivePooling(keras.layers.Layer):
 
     def __init__(self, bins, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(bins, int) or isinstance(bins, bool) or bins < 1:
-            raise ValueError(f"`bins` must be a positive integer. Received: bins={bins!r}")
-        self.bins = bins
+        self.bins = as_integer(bins, "bins")
         self.data_format = as_data_format(data_format)
 
     def call(self, x):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_data_format
+from keras_resample.arguments import as_bool, as_data_format
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -35,11 +35,7 @@ class ResizeLike(keras.layers.Layer):
 
     def __init__(self, align_corners=False, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(align_corners, bool):
-            raise ValueError(
-                f"`align_corners` must be True or False. Received: align_corners={align_corners!r}"
-            )
-        self.align_corners = align_corners
+        self.align_corners = as_bool(align_corners, "align_corners")
         self.data_format = as_data_format(data_format)
         self._axes = (1, 2) if self.data_format == "channels_last" else (2, 3)
 
