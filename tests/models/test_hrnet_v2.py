@@ -12,7 +12,7 @@ from tests.steps import STEP_BY_STEP
 
 SMALL = {"num_bottlenecks": 1, "num_modules": (1, 1, 1), "num_blocks": 1}
 SIZE = (37, 50)  # of no power of two
-PLAIN = {**SMALL, "width": 3, "num_classes": 5, "include_preprocessing": False}
+PLAIN = {**SMALL, "width": np.int64(3), "num_classes": 5, "include_preprocessing": False}
 
 
 def small(**arguments):

@@ -177,6 +177,8 @@ def test_training_lowers_the_loss():
         ({"input_shape": (None, None, 3)}, "input_shape"),
         ({"input_shape": (16, 16)}, "input_shape"),
         ({"embedding_dim": 0}, "embedding_dim"),
+        ({"embedding_dim": 2.5}, "embedding_dim"),
+        ({"dropout": 1.0}, "dropout"),
         ({"family": "arcface"}, "family"),
         ({"data_format": "NCHW"}, "data_format"),
     ],

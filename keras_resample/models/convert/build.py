@@ -6,18 +6,12 @@ import re
 import keras
 
 from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET
-from keras_resample.models.networks.iresnet import IResNet
+from keras_resample.models.networks.iresnet import BLOCKS, IResNet
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
 
 # Every published network halves its input four times.
 DOWNSAMPLING = 16
-DEPTHS = {
-    (2, 2, 2, 2): "18",
-    (3, 4, 6, 3): "34",
-    (3, 4, 14, 3): "50",
-    (3, 13, 30, 3): "100",
-    (6, 26, 60, 6): "200",
-}
+NUMBERS = {blocks: number for number, blocks in BLOCKS.items()}
 
 
 def build(one, family, tensors):
@@ -45,7 +39,7 @@ def build(one, family, tensors):
         input_shape=_input_shape(side, shape.of(f"{first}.weight", 4)[1]),
         embedding_dim=embedding_dim,
         family=family,
-        name=f"iresnet{DEPTHS.get(tuple(depths), '')}",
+        name=f"iresnet{NUMBERS.get(tuple(depths), '')}",
     )
 
 

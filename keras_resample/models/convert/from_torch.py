@@ -12,7 +12,7 @@ from keras_resample.models.convert.layouts import (
 )
 from keras_resample.models.convert.state_dict import read
 from keras_resample.models.convert.variables import find_backbone, slots
-from keras_resample.models.networks.families import FAMILIES, check_family
+from keras_resample.models.networks.families import FAMILIES, as_family
 
 SHOWN = 8
 
@@ -79,7 +79,7 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
         - [MagFace](https://github.com/IrvingMeng/MagFace)
         - [CurricularFace](https://github.com/HuangYG123/CurricularFace)
     """
-    check_family(family)
+    as_family(family)
     if model is not None and not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a keras.Model or None. Received: {model=}")
     tensors = read(path_or_state_dict)

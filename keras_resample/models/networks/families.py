@@ -5,18 +5,15 @@ import dataclasses
 import keras
 from keras import layers
 
+from keras_resample.arguments import check_choice
 from keras_resample.layers.blocks.frozen_scale_batch_normalization import (
     FrozenScaleBatchNormalization,
 )
-from keras_resample.models.networks.torch_layers import KAIMING
+from keras_resample.models.networks.torch_layers import kaiming
 
 
 def normal():
     return keras.initializers.RandomNormal(stddev=0.1)
-
-
-def kaiming():
-    return keras.initializers.VarianceScaling(**KAIMING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +69,7 @@ FAMILIES = {
 }
 
 
-def check_family(family):
-    if family not in FAMILIES:
-        raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}. Received: {family=}")
+def as_family(family):
+    """The `Family` of this name."""
+    check_choice(family, "family", tuple(FAMILIES))
     return FAMILIES[family]

@@ -3,11 +3,12 @@
 import keras
 from keras import layers
 
+from keras_resample.arguments import as_integer, as_integers
 from keras_resample.models.networks.segmentation_layers import (
+    IMAGE_OF_ANY_SIZE,
     SegmentationLayers,
-    check_positive,
-    check_segmentation_input,
 )
+from keras_resample.models.networks.torch_layers import as_input_shape
 
 STEM_FILTERS = 64
 
@@ -83,12 +84,12 @@ def HRNetV2(
         - [Deep High-Resolution Representation Learning for Visual Recognition, Wang et al.,
           2019](https://arxiv.org/abs/1908.07919)
     """
-    check_positive(
-        width=width, num_classes=num_classes, num_bottlenecks=num_bottlenecks, num_blocks=num_blocks
-    )
-    _check_modules(num_modules)
+    width, num_classes = as_integer(width, "width"), as_integer(num_classes, "num_classes")
+    num_bottlenecks = as_integer(num_bottlenecks, "num_bottlenecks")
+    num_modules = as_integers(num_modules, "num_modules", length=3)
+    num_blocks = as_integer(num_blocks, "num_blocks")
     make = SegmentationLayers(data_format, align_corners)
-    input_shape = check_segmentation_input(input_shape, make.data_format)
+    input_shape = as_input_shape(input_shape, IMAGE_OF_ANY_SIZE, make.data_format)
     inputs = keras.Input(input_shape, name="image")
     x = make.preprocessing(inputs) if include_preprocessing else inputs
     for i in (1, 2):
@@ -160,13 +161,3 @@ def _basic_block(make, x, name):
     y = make.unit(y, filters, 3, 1, f"{name}_conv2", f"{name}_bn2", relu=False)
     y = layers.Add(name=f"{name}_add")([y, x])
     return make.relu(y, f"{name}_relu")
-
-
-def _check_modules(num_modules):
-    if len(num_modules) != 3:
-        raise ValueError(
-            "`num_modules` must be three positive integers, for the stages with two, three and "
-            f"four branches. Received: {num_modules=}"
-        )
-    for number in num_modules:
-        check_positive(num_modules=number)

@@ -3,15 +3,20 @@
 import keras
 from keras import layers
 
-from keras_resample.models.networks.families import check_family
-from keras_resample.models.networks.torch_layers import (
-    FaceLayers,
-    check_embedding_dim,
-    check_input_shape,
-    projection_dtype,
-)
+from keras_resample.arguments import as_integer, as_integers, as_number
+from keras_resample.models.networks.face_layers import ALIGNED_FACE, FaceLayers, projection_dtype
+from keras_resample.models.networks.families import as_family
+from keras_resample.models.networks.torch_layers import as_input_shape
 
 FILTERS = (64, 128, 256, 512)
+# Blocks of each stage of the published networks, by number.
+BLOCKS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 14, 3),
+    100: (3, 13, 30, 3),
+    200: (6, 26, 60, 6),
+}
 
 
 def IResNet(
@@ -73,11 +78,13 @@ def IResNet(
         - [AdaFace, Kim et al., 2022](https://arxiv.org/abs/2204.00964)
         - [CurricularFace, Huang et al., 2020](https://arxiv.org/abs/2004.00288)
     """
-    style = check_family(family)
+    style = as_family(family)
     make = FaceLayers(data_format, style.epsilon, style.momentum, style.initializer)
-    input_shape = check_input_shape(input_shape, make.data_format)
-    _check_stages(depths, filters)
-    check_embedding_dim(embedding_dim)
+    input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
+    filters = as_integers(filters, "filters")
+    depths = as_integers(depths, "depths", length=len(filters))
+    embedding_dim = as_integer(embedding_dim, "embedding_dim")
+    rate = style.dropout if dropout is None else as_number(dropout, "dropout", "[0, 1)")
     inputs = keras.Input(input_shape, name="image")
     x = make.convolution(inputs, filters[0], 3, 1, "conv1")
     x = make.normalization(x, "bn1")
@@ -86,7 +93,6 @@ def IResNet(
         for i in range(depth):
             x = _block(make, style, x, width, 2 if i == 0 else 1, f"layer{stage}_{i}")
     x = make.normalization(x, "bn2")
-    rate = style.dropout if dropout is None else dropout
     if style.drop_channels:
         x = layers.SpatialDropout2D(rate, data_format=make.data_format, name="dropout")(x)
     x = make.flatten(x)
@@ -102,74 +108,32 @@ def IResNet(
     return keras.Model(inputs, outputs, name=name or "iresnet")
 
 
-def IResNet18(
-    input_shape=None,
-    embedding_dim=512,
-    dropout=None,
-    name="iresnet18",
-    family="insightface",
-    data_format=None,
-):
-    """`IResNet` with 2, 2, 2, 2 blocks: 24.0 M parameters at 112 x 112."""
-    return IResNet(
-        (2, 2, 2, 2), FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
-    )
+def _published(number, parameters):
+    """One of the published networks, a function with the arguments they all have."""
+
+    def network(
+        input_shape=None,
+        embedding_dim=512,
+        dropout=None,
+        name=f"iresnet{number}",
+        family="insightface",
+        data_format=None,
+    ):
+        return IResNet(
+            BLOCKS[number], FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
+        )
+
+    blocks = ", ".join(map(str, BLOCKS[number]))
+    network.__name__ = network.__qualname__ = f"IResNet{number}"
+    network.__doc__ = f"`IResNet` with {blocks} blocks: {parameters} M parameters at 112 x 112."
+    return network
 
 
-def IResNet34(
-    input_shape=None,
-    embedding_dim=512,
-    dropout=None,
-    name="iresnet34",
-    family="insightface",
-    data_format=None,
-):
-    """`IResNet` with 3, 4, 6, 3 blocks: 34.1 M parameters at 112 x 112."""
-    return IResNet(
-        (3, 4, 6, 3), FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
-    )
-
-
-def IResNet50(
-    input_shape=None,
-    embedding_dim=512,
-    dropout=None,
-    name="iresnet50",
-    family="insightface",
-    data_format=None,
-):
-    """`IResNet` with 3, 4, 14, 3 blocks: 43.6 M parameters at 112 x 112."""
-    return IResNet(
-        (3, 4, 14, 3), FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
-    )
-
-
-def IResNet100(
-    input_shape=None,
-    embedding_dim=512,
-    dropout=None,
-    name="iresnet100",
-    family="insightface",
-    data_format=None,
-):
-    """`IResNet` with 3, 13, 30, 3 blocks: 65.2 M parameters at 112 x 112."""
-    return IResNet(
-        (3, 13, 30, 3), FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
-    )
-
-
-def IResNet200(
-    input_shape=None,
-    embedding_dim=512,
-    dropout=None,
-    name="iresnet200",
-    family="insightface",
-    data_format=None,
-):
-    """`IResNet` with 6, 26, 60, 6 blocks: 118.8 M parameters at 112 x 112."""
-    return IResNet(
-        (6, 26, 60, 6), FILTERS, input_shape, embedding_dim, dropout, name, family, data_format
-    )
+IResNet18 = _published(18, "24.0")
+IResNet34 = _published(34, "34.1")
+IResNet50 = _published(50, "43.6")
+IResNet100 = _published(100, "65.2")
+IResNet200 = _published(200, "118.8")
 
 
 def _block(make, style, x, filters, strides, name):
@@ -199,11 +163,3 @@ def _linear_initializers(style, inputs):
         f"{weight}_initializer": keras.initializers.RandomUniform(-limit, limit)
         for weight in ("kernel", "bias")
     }
-
-
-def _check_stages(depths, filters):
-    if len(depths) != len(filters) or not depths or min(*depths, *filters) < 1:
-        raise ValueError(
-            "`depths` and `filters` must be positive integers, one per stage. "
-            f"Received: {depths=}, {filters=}"
-        )

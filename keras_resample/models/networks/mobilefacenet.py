@@ -3,13 +3,9 @@
 import keras
 from keras import layers
 
-from keras_resample.models.networks.families import kaiming
-from keras_resample.models.networks.torch_layers import (
-    FaceLayers,
-    check_embedding_dim,
-    check_input_shape,
-    projection_dtype,
-)
+from keras_resample.arguments import as_integer, as_integers
+from keras_resample.models.networks.face_layers import ALIGNED_FACE, FaceLayers, projection_dtype
+from keras_resample.models.networks.torch_layers import as_input_shape, kaiming
 
 GROUPS = 64
 # Channels inside the blocks of each stage, and of the block before it that halves the size.
@@ -65,9 +61,12 @@ def MobileFaceNet(
         - [MobileFaceNets, Chen et al., 2018](https://arxiv.org/abs/1804.07573)
     """
     make = FaceLayers(data_format, epsilon=1e-5, momentum=0.9, initializer=kaiming)
-    input_shape = check_input_shape(input_shape, make.data_format)
-    check_embedding_dim(embedding_dim)
-    _check_stages(depths, filters)
+    input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
+    embedding_dim = as_integer(embedding_dim, "embedding_dim")
+    depths = as_integers(depths, "depths", length=4)
+    filters = as_integer(filters, "filters")
+    if depths[0] == 1 and filters % GROUPS:
+        raise ValueError(f"`filters` must be a multiple of {GROUPS}. Received: {filters=}")
     inputs = keras.Input(input_shape, name="image")
     x = _convolution(make, inputs, filters, 3, 2, "conv1")
     if depths[0] == 1:
@@ -112,13 +111,3 @@ def _convolution(make, x, filters, size, strides, name, groups=1):
     x = make.convolution(x, filters, size, strides, name, groups)
     x = make.normalization(x, f"{name}_bn")
     return make.prelu(x, f"{name}_prelu")
-
-
-def _check_stages(depths, filters):
-    if len(depths) != 4 or min(depths) < 1:
-        raise ValueError(f"`depths` must be four positive integers. Received: {depths=}")
-    multiple = GROUPS if depths[0] == 1 else 1
-    if filters < 1 or filters % multiple:
-        raise ValueError(
-            f"`filters` must be a positive multiple of {multiple}. Received: {filters=}"
-        )

@@ -3,13 +3,14 @@
 import keras
 from keras import layers
 
+from keras_resample.arguments import as_integer, as_integers, as_number, check_choice
 from keras_resample.layers.blocks.adaptive_pooling import AdaptivePooling
 from keras_resample.models.networks.segmentation_layers import (
     EXPANSION,
+    IMAGE_OF_ANY_SIZE,
     SegmentationLayers,
-    check_positive,
-    check_segmentation_input,
 )
+from keras_resample.models.networks.torch_layers import as_input_shape
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 STRIDES = (1, 2, 1, 1)
@@ -91,19 +92,13 @@ def PSPNet(
     Reference:
         - [Pyramid Scene Parsing Network, Zhao et al., 2017](https://arxiv.org/abs/1612.01105)
     """
-    blocks = _check_depth(depth)
-    check_positive(num_classes=num_classes, width=width)
+    blocks = _as_blocks(depth)
+    num_classes, width = as_integer(num_classes, "num_classes"), as_integer(width, "width")
     stem_filters = (width, width, 2 * width) if stem_filters is None else stem_filters
-    for title, numbers, length in (("stem_filters", stem_filters, 3), ("bins", bins, None)):
-        if not numbers or length not in (None, len(numbers)):
-            raise ValueError(
-                f"`{title}` must be {length or 'one or more'} positive integers. "
-                f"Received: {title}={numbers}"
-            )
-        for number in numbers:
-            check_positive(**{title: number})
+    stem_filters = as_integers(stem_filters, "stem_filters", length=3)
+    bins, dropout = as_integers(bins, "bins"), as_number(dropout, "dropout", "[0, 1)")
     make = SegmentationLayers(data_format, align_corners)
-    input_shape = check_segmentation_input(input_shape, make.data_format)
+    input_shape = as_input_shape(input_shape, IMAGE_OF_ANY_SIZE, make.data_format)
     inputs = keras.Input(input_shape, name="image")
     x = make.preprocessing(inputs) if include_preprocessing else inputs
     x = _stem(make, x, stem_filters)
@@ -149,14 +144,10 @@ def _pyramid(make, x, bins):
     return make.concatenate(parts, "ppm_concatenate")
 
 
-def _check_depth(depth):
-    if isinstance(depth, int) and depth in DEPTHS:
-        return DEPTHS[depth]
-    if not isinstance(depth, (tuple, list)) or len(depth) != len(STRIDES):
-        raise ValueError(
-            f"`depth` must be one of {tuple(DEPTHS)}, or the blocks of four stages. "
-            f"Received: {depth=}"
-        )
-    for number in depth:
-        check_positive(depth=number)
-    return tuple(depth)
+def _as_blocks(depth):
+    """The blocks of the four stages of a network of this depth."""
+    if hasattr(depth, "__len__"):
+        return as_integers(depth, "depth", length=len(STRIDES))
+    depth = as_integer(depth, "depth")
+    check_choice(depth, "depth", tuple(DEPTHS), "or the blocks of four stages")
+    return DEPTHS[depth]

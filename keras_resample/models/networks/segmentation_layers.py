@@ -4,17 +4,18 @@ import keras
 from keras import layers
 
 from keras_resample.layers.blocks.resize_like import ResizeLike
-from keras_resample.models.networks.torch_layers import KAIMING, FaceLayers
+from keras_resample.models.networks.torch_layers import TorchLayers, kaiming
 
 # ImageNet's mean and deviation per channel (R, G, B), for values of 0 to 255.
 MEAN = (123.675, 116.28, 103.53)
 DEVIATION = (58.395, 57.12, 57.375)
+IMAGE_OF_ANY_SIZE = (None, None, 3)
 # A bottleneck has this many times more channels outside than inside.
 EXPANSION = 4
 CLASSIFIER_DEVIATION = 0.01
 
 
-class SegmentationLayers(FaceLayers):
+class SegmentationLayers(TorchLayers):
     """Units of convolution, normalization and ReLU, named as in the originals.
 
     A layer has the name of the original's module with "_" for ".", so that the weights of both
@@ -26,7 +27,7 @@ class SegmentationLayers(FaceLayers):
     """
 
     def __init__(self, data_format, align_corners):
-        super().__init__(data_format, epsilon=1e-5, momentum=0.9, initializer=_kaiming)
+        super().__init__(data_format, epsilon=1e-5, momentum=0.9, initializer=kaiming)
         self.align_corners = align_corners
 
     def unit(
@@ -42,25 +43,11 @@ class SegmentationLayers(FaceLayers):
         relu=True,
     ):
         """Convolution, normalization and, where wanted, ReLU."""
-        x = self.convolution(x, filters, size, strides, convolution, dilation, use_bias)
+        x = self.convolution(
+            x, filters, size, strides, convolution, dilation=dilation, use_bias=use_bias
+        )
         x = self.normalization(x, normalization)
         return self.relu(x, f"{normalization}_relu") if relu else x
-
-    def convolution(
-        self, x, filters, size, strides, name, dilation=1, use_bias=False, initializer=None
-    ):
-        x, padding = self._pad(x, size, strides, name)
-        return layers.Conv2D(
-            filters,
-            size,
-            strides,
-            padding=padding,
-            dilation_rate=dilation,
-            use_bias=use_bias,
-            data_format=self.data_format,
-            kernel_initializer=initializer or self.initializer(),
-            name=name,
-        )(x)
 
     def relu(self, x, name):
         return layers.ReLU(name=name)(x)
@@ -105,28 +92,3 @@ class SegmentationLayers(FaceLayers):
         if activation == "softmax":
             return layers.Softmax(axis=self.channel_axis, dtype="float32", name=name)(logits)
         return layers.Activation(activation or "linear", dtype="float32", name=name)(logits)
-
-
-def check_segmentation_input(input_shape, data_format):
-    """The input shape as a tuple; by default three channels of any size."""
-    if input_shape is None:
-        return (None, None, 3) if data_format == "channels_last" else (3, None, None)
-    channel_axis = 2 if data_format == "channels_last" else 0
-    if len(input_shape) != 3 or input_shape[channel_axis] is None:
-        raise ValueError(
-            "`input_shape` must be (height, width, channels), or (channels, height, width) in the "
-            "channels_first format, with known channels; height and width may be None. "
-            f"Received: {input_shape=}"
-        )
-    return tuple(input_shape)
-
-
-def check_positive(**numbers):
-    """Raises unless every number is a positive integer."""
-    for name, number in numbers.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={number!r}")
-
-
-def _kaiming():
-    return keras.initializers.VarianceScaling(**KAIMING)
