@@ -3,15 +3,14 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_integer, as_number, check_choice
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.segmentation.confusion import class_ious, mean_iou_metric
-from keras_resample.models.steps.class_weighted_model import ClassWeightedModel
-from keras_resample.models.steps.labelled_model import IMAGES, LABELS
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.sampled_segmentation import (
     CLASSES,
     GRID,
-    LOGITS,
     PROBABILITIES,
     SALIENCY,
     SAMPLED_PROBABILITIES,
@@ -23,21 +22,19 @@ from keras_resample.models.steps.sampled_segmentation import (
     segment_samples,
 )
 from keras_resample.models.steps.segmentation_checks import (
+    as_edge_weight,
     check_class_ids,
-    check_edge_weight,
-    check_ignore_class,
     check_label_map,
-    check_output,
+    number_of_classes,
 )
-from keras_resample.models.steps.segmentation_loss import SegmentationLoss, edge_target
+from keras_resample.models.steps.segmentation_loss import SegmentationLoss, saliency_and_edges
 
 # The weight of the edge loss in the paper, where both losses are of the same scale.
 EDGE_WEIGHT = 100.0
-RESTORING = ("nearest", "bilinear")
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class Segmenter(ClassWeightedModel):
+class Segmenter(LabelledModel):
     """Samples images, segments the samples, and writes the classes back to every pixel.
 
     An ordinary `keras.Model`: `fit`, `evaluate` and the `*_on_batch` methods take images and label
@@ -127,6 +124,9 @@ class Segmenter(ClassWeightedModel):
         - [Jin et al., 2022](https://arxiv.org/abs/2109.11071)
     """
 
+    parts = ("sampler", "network")
+    weighs_classes = True
+
     def __init__(
         self,
         sampler,
@@ -143,24 +143,21 @@ class Segmenter(ClassWeightedModel):
             raise ValueError(f"`sampler` must be a GridSampler. Received: {sampler=}")
         if not isinstance(network, keras.Layer):
             raise ValueError(f"`network` must be a keras.Model or layer. Received: {network=}")
-        if restore_interpolation not in RESTORING:
-            raise ValueError(
-                f"`restore_interpolation` must be one of {RESTORING}. "
-                f"Received: {restore_interpolation=}"
-            )
+        check_choice(restore_interpolation, "restore_interpolation", ("nearest", "bilinear"))
+        if ignore_class is not None:
+            ignore_class = as_integer(ignore_class, "ignore_class", minimum=None)
         super().__init__(**{"dtype": network.dtype_policy, **kwargs})
         self.sampler = sampler
         self._channels_first = sampler.data_format == "channels_first"
         self.network = network
-        self.edge_weight = check_edge_weight(edge_weight, sampler)
-        self.ignore_class = check_ignore_class(ignore_class)
+        self.edge_weight = as_edge_weight(edge_weight, sampler)
+        self.ignore_class = ignore_class
         self.from_logits = bool(from_logits)
         self.restore_interpolation = restore_interpolation
-        self.edge_sigma = edge_sigma
+        self.edge_sigma = as_number(edge_sigma, "edge_sigma", "[0, inf)")
         self.binary_edges = bool(binary_edges)
-        self._edge_factor = edge_weight
-        if edge_weight is None:
-            self._edge_factor = EDGE_WEIGHT if hasattr(sampler, "saliency_map") else 0.0
+        usual_weight = EDGE_WEIGHT if hasattr(sampler, "saliency_map") else 0.0
+        self._edge_factor = usual_weight if edge_weight is None else self.edge_weight
         self.edge_loss = EdgeLoss()
         self.edge_tracker = keras.metrics.Mean("edge_loss") if self._edge_factor else None
         self._pixel_loss = None
@@ -174,7 +171,7 @@ class Segmenter(ClassWeightedModel):
         if not self.network.built:
             self.network.build(sample_shape)
         output_shape = self.network.compute_output_shape(sample_shape)
-        self.num_classes = check_output(output_shape, self.sampler.data_format)
+        self.num_classes = number_of_classes(output_shape, self.sampler.data_format)
         arguments = self.num_classes, self.ignore_class
         self.sampled_mean_iou = mean_iou_metric("sampled_mean_iou", *arguments)
         self.mean_iou = mean_iou_metric("mean_iou", *arguments)
@@ -219,7 +216,7 @@ class Segmenter(ClassWeightedModel):
             Numpy float array (classes,), NaN for classes that neither occur nor are predicted.
         """
         if not self.built:
-            raise ValueError("Evaluate the model before `class_ious`. Received: an unbuilt model")
+            raise ValueError("Evaluate before `class_ious`. Received: an unbuilt model")
         metric = self.sampled_mean_iou if sampled else self.mean_iou
         return class_ious(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
 
@@ -241,27 +238,24 @@ class Segmenter(ClassWeightedModel):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""
         if not isinstance(y_pred, dict):
-            return super().compute_loss(x, *self._symbolic_pixels(y, y_pred), None, training)
+            return super().compute_loss(x, *self._symbolic(y, y_pred), None, training)
         class_weights = self.class_weights if training else None
         weights = sample_weights(self.sampler, sample_weight, y_pred[GRID])
         pixels = self._pixel_loss.arguments(y_pred, weights, class_weights)
         loss = super().compute_loss(x, *pixels, training)
         if self.edge_tracker is not None:
-            saliency, options = y_pred[SALIENCY], (self.edge_sigma, self.binary_edges)
-            edges = edge_target(y, saliency, *options, self.ignore_class)
+            options = self.edge_sigma, self.binary_edges, self.ignore_class
+            saliency, edges = saliency_and_edges(y_pred[SALIENCY], y, *options)
             of_images = None if weights is None or len(sample_weight.shape) == 3 else sample_weight
-            # A learned map is one for all images.
-            saliency = ops.broadcast_to(saliency, ops.shape(edges))
             value = self.edge_loss(edges, saliency, of_images)
-            batch = ops.shape(y)[0]
-            self.edge_tracker.update_state(ops.stop_gradient(value), sample_weight=batch)
+            self.edge_tracker.update_state(ops.stop_gradient(value), sample_weight=ops.shape(y)[0])
             loss = ops.add(loss, ops.multiply(value, self._edge_factor))
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of a step, as `keras.Model.compute_metrics`."""
         if not isinstance(y_pred, dict):
-            return super().compute_metrics(x, *self._symbolic_pixels(y, y_pred))
+            return super().compute_metrics(x, *self._symbolic(y, y_pred))
         found = ops.argmax(y_pred[SAMPLED_PROBABILITIES], axis=-1)
         self.sampled_mean_iou.update_state(y_pred[TARGETS], found)
         if CLASSES in y_pred:
@@ -292,14 +286,6 @@ class Segmenter(ClassWeightedModel):
             "binary_edges": self.binary_edges,
         }
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
-            for name in ("sampler", "network")
-        }
-        return cls(**{**config, **parts})
-
     def _with_labels(self, data):
         batch = super()._with_labels(data)
         self.check_labels(batch[0][IMAGES], batch[0][LABELS])
@@ -309,11 +295,5 @@ class Segmenter(ClassWeightedModel):
         """A class id that the network does not have and that is not ignored."""
         return self.num_classes + (self.ignore_class == self.num_classes)
 
-    def _symbolic_pixels(self, labels, probabilities):
-        """Labels and scores in the shapes by which Keras builds the losses and metrics."""
-        if labels is None:
-            raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
-        if self._channels_first:
-            probabilities = ops.transpose(probabilities, (0, 2, 3, 1))
-        found = dict.fromkeys((LOGITS, SAMPLED_PROBABILITIES), probabilities)
-        return self._pixel_loss.arguments({**found, TARGETS: labels})[:2]
+    def _symbolic(self, labels, probabilities):
+        return self._pixel_loss.symbolic_arguments(labels, probabilities, self._channels_first)

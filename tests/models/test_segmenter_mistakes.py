@@ -150,11 +150,13 @@ def test_a_saliency_net_with_the_wrong_output():
     [
         ({"sampler": layers.Rescaling(1.0)}, "`sampler` must be a GridSampler.*Received"),
         ({"network": np.mean}, "`network` must be a keras.Model or layer.*Received"),
-        ({"edge_weight": -1}, "`edge_weight` must be None or a number of at least 0.*Received"),
+        ({"edge_weight": -1}, r"`edge_weight` must be a number in \[0, inf\) or None.*Received"),
         ({"edge_weight": "100"}, "`edge_weight`.*Received"),
         ({"edge_weight": 5.0}, "`edge_weight` needs a sampler with a saliency map.*Received"),
-        ({"ignore_class": 255.0}, "`ignore_class` must be an integer or None.*Received"),
-        ({"ignore_class": True}, "`ignore_class` must be an integer or None.*Received"),
+        ({"ignore_class": 255.0}, "`ignore_class` must be an integer.*Received"),
+        ({"ignore_class": True}, "`ignore_class` must be an integer.*Received"),
+        ({"edge_sigma": -1}, r"`edge_sigma` must be .*Received: edge_sigma=-1$"),
+        ({"edge_sigma": "a"}, r"`edge_sigma` must be .*Received: edge_sigma='a'$"),
         ({"restore_interpolation": "cubic"}, "`restore_interpolation` must be one of.*Received"),
     ],
 )

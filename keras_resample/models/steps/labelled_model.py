@@ -9,8 +9,20 @@ IMAGES, LABELS = "step_images", "step_labels"
 class LabelledModel(keras.Model):
     """A `keras.Model` whose `call` gets `{IMAGES: images, LABELS: labels}` in a step.
 
-    A subclass checks labels in `check_labels`: those of arrays before anything is trained.
+    A subclass checks labels in `check_labels`: those of arrays before anything is trained. It
+    names its `parts`, the arguments that are models or layers.
+
+    Attributes:
+        class_weights: Dict of weights, or `None`, of the classes in a step where the subclass
+            `weighs_classes` itself: Keras knows the classes of samples, not those of pixels.
     """
+
+    parts = ()
+    weighs_classes = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.class_weights = None
 
     def check_labels(self, images, labels):
         """Raises unless the labels fit the images and the model; here nothing is asked of them.
@@ -26,24 +38,26 @@ class LabelledModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
+    def fit(self, x=None, y=None, *args, validation_data=None, class_weight=None, **kwargs):
         """As `keras.Model.fit`, of images and labels."""
         if y is None and hasattr(x, "shape"):
             raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
         self._check_arrays(x, y)
         if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
             self._check_arrays(*validation_data[:2])
-        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+        kwargs |= {"validation_data": validation_data, "class_weight": self._left(class_weight)}
+        return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.evaluate`, of images and labels."""
         self._check_arrays(x, y)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, *args, **kwargs):
         """As `keras.Model.train_on_batch`, of images and labels."""
         self._check_arrays(x, y)
-        return super().train_on_batch(x, y, *args, **kwargs)
+        class_weight = self._left(class_weight)
+        return super().train_on_batch(x, y, sample_weight, class_weight, *args, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
         """As `keras.Model.test_on_batch`, of images and labels."""
@@ -63,6 +77,24 @@ class LabelledModel(keras.Model):
         """Builds for images of this size, in batches of any size."""
         if not self.built:
             self.build(keras.tree.map_structure(lambda image: (None, *image.shape[1:]), images))
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in cls.parts
+        }
+        return cls(**{**config, **parts})
+
+    def _left(self, class_weight):
+        """The weights of classes that are left to Keras."""
+        if not self.weighs_classes:
+            return class_weight
+        weights = None if class_weight is None else dict(class_weight)
+        if weights != self.class_weights:
+            self.class_weights = weights
+            self.train_function = None  # the compiled step holds them as constants
+        return None
 
     def _check_arrays(self, images, labels):
         if labels is not None and all(hasattr(x, "shape") for x in keras.tree.flatten(images)):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_resample.models.steps.segmentation_checks import check_output, check_sample_size
+from keras_resample.models.steps.segmentation_checks import check_sample_size, number_of_classes
 from keras_resample.ops.grids import resize_field
 
 SAMPLED, GRID, SALIENCY = "sampled_images", "grid", "saliency"
@@ -28,7 +28,7 @@ def segment_samples(sampler, network, images, from_logits, training=None):
     size = tuple(ops.shape(found[GRID])[1:3])
     check_sample_size(size, sampler.image_size(ops.shape(images)))
     scores = network(found[SAMPLED], training=training)
-    check_output(tuple(scores.shape), sampler.data_format)
+    number_of_classes(tuple(scores.shape), sampler.data_format)  # raises for what is no map
     if sampler.data_format == "channels_first":
         scores = ops.transpose(scores, (0, 2, 3, 1))
     scores = _resized(ops.cast(scores, "float32"), size)

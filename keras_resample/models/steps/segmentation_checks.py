@@ -4,34 +4,24 @@ import keras
 import numpy as np
 from keras import ops
 
-
-def check_ignore_class(ignore_class):
-    """`ignore_class` if it is an integer or None."""
-    is_integer = isinstance(ignore_class, (int, np.integer)) and not isinstance(ignore_class, bool)
-    if ignore_class is not None and not is_integer:
-        raise ValueError(f"`ignore_class` must be an integer or None. Received: {ignore_class=}")
-    return None if ignore_class is None else int(ignore_class)
+from keras_resample.arguments import as_number
 
 
-def check_edge_weight(edge_weight, sampler):
-    """`edge_weight` if it is None or at least 0, and 0 for a sampler without saliency map."""
+def as_edge_weight(edge_weight, sampler):
+    """`edge_weight` as a float or None; 0 for a sampler without saliency map."""
     if edge_weight is None:
         return None
-    is_number = isinstance(edge_weight, (int, float, np.number))
-    if not is_number or isinstance(edge_weight, bool) or not 0 <= edge_weight < float("inf"):
-        raise ValueError(
-            f"`edge_weight` must be None or a number of at least 0. Received: {edge_weight=}"
-        )
+    edge_weight = as_number(edge_weight, "edge_weight", "[0, inf)", "or None")
     if edge_weight > 0 and not hasattr(sampler, "saliency_map"):
         raise ValueError(
             "`edge_weight` needs a sampler with a saliency map, such as SaliencySampler. "
             f"Received: {edge_weight=}, sampler={sampler!r}"
         )
-    return float(edge_weight)
+    return edge_weight
 
 
-def check_output(shape, data_format):
-    """Number of classes of a network with outputs of this shape."""
+def number_of_classes(shape, data_format):
+    """Of a network with outputs of this shape."""
     axis = 1 if data_format == "channels_first" else -1
     places = "(b, classes, h, w)" if data_format == "channels_first" else "(b, h, w, classes)"
     is_map = isinstance(shape, (tuple, list)) and len(shape) == 4
@@ -44,7 +34,7 @@ def check_output(shape, data_format):
 
 
 def check_sample_size(size, image_size):
-    """Raise where the sample is larger than the image, as far as both are known."""
+    """Raises where the sample is larger than the image, as far as both are known."""
     pairs = zip(size, image_size, strict=True)
     if any(isinstance(n, int) and isinstance(of, int) and n > of for n, of in pairs):
         raise ValueError(
@@ -54,7 +44,7 @@ def check_sample_size(size, image_size):
 
 
 def check_label_map(labels, image_shape, data_format):
-    """Raise unless the labels are integers (b, h, w) of the size of the images."""
+    """Raises unless the labels are integers (b, h, w) of the size of the images."""
     dtype, shape = keras.backend.standardize_dtype(labels.dtype), tuple(labels.shape)
     if "int" not in dtype:
         raise ValueError(f"`labels` must be integers. Received: labels.dtype={dtype}")
@@ -71,7 +61,7 @@ def check_label_map(labels, image_shape, data_format):
 
 
 def check_class_ids(labels, num_classes, ignore_class):
-    """Raise where a label is no class of the network; tensors of a traced step are not seen."""
+    """Raises where a label is no class of the network; tensors of a traced step are not seen."""
     try:
         labels = ops.convert_to_numpy(labels)
     except (TypeError, NotImplementedError):  # what JAX and TensorFlow raise while tracing

@@ -90,6 +90,15 @@ class SegmentationLoss:
             weight = ops.multiply(weight, ops.divide_no_nan(total, count))
         return targets, scores, weight
 
+    def symbolic_arguments(self, labels, probabilities, channels_first):
+        """Labels and scores in the shapes by which Keras builds the losses and metrics."""
+        if labels is None:
+            raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
+        if channels_first:
+            probabilities = ops.transpose(probabilities, (0, 2, 3, 1))
+        found = dict.fromkeys((LOGITS, SAMPLED_PROBABILITIES), probabilities)
+        return self.arguments({**found, TARGETS: labels})[:2]
+
     def metric_arguments(self, found, weights=None):
         """What compiled metrics see: as the loss, but weights only where something has one."""
         classes, valid, _ = self._classes(found)
@@ -122,8 +131,10 @@ def _flat(weights, labels):
     return ops.reshape(weights, (-1,))
 
 
-def edge_target(labels, saliency, sigma, binary, ignore_class):
-    """Edges (b, gh, gw) of labels (b, H, W) read uniformly at the size of a saliency map."""
+def saliency_and_edges(saliency, labels, sigma, binary, ignore_class):
+    """A saliency map and the edges of labels (b, H, W) read uniformly at its size, (b, gh, gw)."""
     grid = uniform_grid_like(saliency[..., None])
     labels = sample(labels[..., None], grid, "nearest", data_format="channels_last")
-    return edge_map(labels[..., 0], sigma, binary, ignore_class)
+    edges = edge_map(labels[..., 0], sigma, binary, ignore_class)
+    # A learned map is one for all images.
+    return ops.broadcast_to(saliency, ops.shape(edges)), edges
