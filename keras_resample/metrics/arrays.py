@@ -42,12 +42,13 @@ def inverse(lengths):
     return np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
 
-def unit_length(embeddings, name="embeddings"):
+def unit_length(embeddings):
     """Embeddings (n, dim) divided by their lengths, in float64; zeros stay zeros."""
     embeddings = to_numpy(embeddings)
     if embeddings.ndim != 2 or not np.all(np.isfinite(embeddings)):
         raise ValueError(
-            f"`{name}` must be a finite array (n, dim). Received: {name}.shape={embeddings.shape}"
+            "`embeddings` must be a finite array (n, dim). "
+            f"Received: embeddings.shape={embeddings.shape}"
         )
     embeddings = embeddings.astype("float64")
     length = np.linalg.norm(embeddings, axis=1, keepdims=True)

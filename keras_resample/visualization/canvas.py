@@ -123,7 +123,7 @@ def read_images(images, data_format, name="images"):
     return images.astype("float32")
 
 
-def show_image(ax, image, extent=None, alpha=1.0):
+def show_image(ax, image, extent=None):
     """Draws an image (h, w, c) in [0, 1] (what is outside is clipped) without interpolation."""
     image = np.clip(np.nan_to_num(image), 0.0, 1.0)
     gray = image.shape[-1] == 1
@@ -133,7 +133,6 @@ def show_image(ax, image, extent=None, alpha=1.0):
         vmin=0.0,
         vmax=1.0,
         extent=extent,
-        alpha=alpha,
         interpolation="nearest",
     )
 

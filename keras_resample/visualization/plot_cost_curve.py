@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_number
 from keras_resample.visualization.canvas import COLORS, LINE_STYLES, new_axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
@@ -45,10 +46,8 @@ def plot_cost_curve(
     'mean IoU'
     """
     curves = _curves(costs, mean_ious)
-    if full_resolution is not None and not 0.0 <= full_resolution <= 1.0:
-        raise ValueError(
-            f"`full_resolution` must be in [0, 1] or None. Received: {full_resolution=!r}"
-        )
+    if full_resolution is not None:
+        full_resolution = as_number(full_resolution, "full_resolution", "[0, 1]", "or None")
     figure, ax = new_axes(ax, width=5.0, height=3.6)
     for index, (name, (cost, iou)) in enumerate(curves.items()):
         ax.plot(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer
 from keras_resample.visualization.canvas import COLORS, new_axes, read_grid, read_image, show_image
 
 # More lines than this along an axis run together in print.
@@ -44,8 +45,7 @@ def plot_grid(
     >>> figure.axes[0].get_xlabel()
     'x (relative)'
     """
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 1):
-        raise ValueError(f"`step` must be a positive integer or None. Received: step={step!r}")
+    step = None if step is None else as_integer(step, "step")
     data_format = data_format or getattr(grid_or_layer, "data_format", None)
     if image is not None:
         image = read_image(image, data_format)

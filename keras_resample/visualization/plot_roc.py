@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_number
 from keras_resample.metrics.verification.roc import roc
 from keras_resample.visualization.canvas import COLORS, LINE_STYLES, new_axes
 
@@ -41,8 +42,7 @@ def plot_roc(curves, min_far=None, ax=None):
             "`curves` must be a dict from name to (scores, same) with at least one curve. "
             f"Received: curves={curves!r}"
         )
-    if min_far is not None and not 0.0 < min_far < 1.0:
-        raise ValueError(f"`min_far` must be in (0, 1). Received: min_far={min_far!r}")
+    min_far = None if min_far is None else as_number(min_far, "min_far", "(0, 1)")
     figure, ax = new_axes(ax, width=5.0, height=3.8)
     left, bottom = 1.0, 1.0
     for index, (name, pairs) in enumerate(curves.items()):

@@ -1,5 +1,6 @@
 """The places of an image that a sampler reads."""
 
+from keras_resample.arguments import as_integer
 from keras_resample.visualization.canvas import bare, new_axes, show_image
 from keras_resample.visualization.segmentation_canvas import draw_points, points_of
 
@@ -39,8 +40,7 @@ def plot_sampling_points(
     >>> len(figure.axes[0].collections[0].get_offsets())
     384
     """
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 1):
-        raise ValueError(f"`step` must be a positive integer or None. Received: step={step!r}")
+    step = None if step is None else as_integer(step, "step")
     if image is None:
         raise ValueError("`image` is needed to draw points on it. Received: image=None")
     grid, shown, (height, width) = points_of(grid_or_layer, image, data_format)

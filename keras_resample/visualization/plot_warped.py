@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_integer
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.visualization.canvas import bare, new_figure, read_images, show_image
 
@@ -37,9 +38,7 @@ def plot_warped(layer, images, max_images=8, axes=None):
         raise ValueError(
             f"`layer` must sample images, as FlowWarpDownsample does. Received: layer={layer!r}"
         )
-    if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 1:
-        raise ValueError(f"`max_images` must be a positive integer. Received: {max_images=}")
-    shown = read_images(images, layer.data_format)[:max_images]
+    shown = read_images(images, layer.data_format)[: as_integer(max_images, "max_images")]
     inputs = shown
     if layer.data_format == "channels_first":
         inputs = np.transpose(shown, (0, 3, 1, 2))

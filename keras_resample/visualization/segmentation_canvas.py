@@ -82,7 +82,7 @@ def read_labels(labels, name, shape=None):
     return labels
 
 
-def paint_classes(image, labels, colors, alpha=1.0):
+def paint_classes(image, labels, colors):
     """Float (h, w, 3) in [0, 1]: the colours of the classes over a grey image.
 
     Labels that are no class, ignored ones, are grey.
@@ -97,7 +97,7 @@ def paint_classes(image, labels, colors, alpha=1.0):
         np.where(known, labels, len(colors))[None, ..., None],
         num_classes=len(table),
         color_mapping=table,
-        alpha=alpha,
+        alpha=1.0,
         data_format="channels_last",
     )
     return np.asarray(painted[0], "float32") / 255.0

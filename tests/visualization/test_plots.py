@@ -98,7 +98,8 @@ class TestPlotGrid:
         assert lines[0][0, 1] == lines[0][1, 1] == pytest.approx(0.5 / 112)
         assert lines[27][0, 1] == pytest.approx(111.5 / 112)
         grid = kr.ops.uniform_grid((112, 112))
-        assert len(lines_of(kr.visualization.plot_grid(grid, step=16).axes[0])) == 14
+        for step in (16, np.int64(16)):
+            assert len(lines_of(kr.visualization.plot_grid(grid, step=step).axes[0])) == 14
 
     def test_the_image_is_below(self):
         picture = np.zeros((24, 32, 3), "uint8")

@@ -6,6 +6,7 @@ other identities that score at least as high as its best mate.
 
 import numpy as np
 
+from keras_resample.arguments import as_integer, check_choice
 from keras_resample.metrics.arrays import rate_array, to_numpy
 from keras_resample.metrics.verification.operating_points import operating_points
 from keras_resample.metrics.verification.roc import accepted_counts, area
@@ -97,8 +98,7 @@ def tpir_at_fpir(
     Reference:
         - [QMUL-SurvFace, Cheng et al., 2018](https://arxiv.org/abs/1804.09691)
     """
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: {rule=}")
+    check_choice(rule, "rule", RULES)
     fpirs = rate_array(fpirs, "fpirs")
     curve, mated = _open_set(scores, probe_labels, gallery_labels, rank)
     return operating_points(curve, mated, fpirs, rule)[0]
@@ -151,8 +151,7 @@ def tpir_auc(scores, probe_labels, gallery_labels, rank=20):
 
 def _open_set(scores, probe_labels, gallery_labels, rank):
     """Accepted probes without mate, and with, at each threshold; and how many are mated."""
-    if rank < 1:
-        raise ValueError(f"`rank` must be 1 or more. Received: {rank=}")
+    rank = as_integer(rank, "rank")
     trials = _trials(scores, probe_labels, gallery_labels)
     mated = _mated(trials)
     if mated.all():

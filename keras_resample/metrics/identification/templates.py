@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import check_choice
 from keras_resample.metrics.arrays import (
     embedding_array,
     inverse,
@@ -76,13 +77,9 @@ def aggregate_templates(
     Reference:
         - [IJB-C, Maze et al., 2018](https://doi.org/10.1109/ICB2018.2018.00033)
     """
-    for name, value, allowed in (
-        ("flip", flip, FLIPS),
-        ("media_reduction", media_reduction, REDUCTIONS),
-        ("template_reduction", template_reduction, REDUCTIONS),
-    ):
-        if value not in allowed:
-            raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
+    check_choice(flip, "flip", FLIPS)
+    check_choice(media_reduction, "media_reduction", REDUCTIONS)
+    check_choice(template_reduction, "template_reduction", REDUCTIONS)
     embeddings = embedding_array(embeddings)
     n = len(embeddings)
     templates = label_array(templates, n, "templates")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer
 from keras_resample.metrics.arrays import to_numpy
 from keras_resample.metrics.segmentation.confusion import known_pixels, label_maps
 
@@ -40,6 +41,7 @@ def class_frequency_change(labels, sampled_labels, num_classes, ignore_class=Non
 
 def class_counts(labels, num_classes, ignore_class=None):
     """Pixels (num_classes,) of each class in label maps."""
+    num_classes = as_integer(num_classes, "num_classes")
     total = np.zeros(num_classes, "int64")
     for label in label_maps(labels):
         known = label[known_pixels(label, num_classes, ignore_class)]

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_resample.arguments import as_integer
 from keras_resample.metrics.arrays import to_numpy
 
 
@@ -30,7 +31,7 @@ def confusion_matrix(labels, predictions, num_classes, ignore_class=None):
     array([[1, 0],
            [1, 0]])
     """
-    _check_num_classes(num_classes)
+    num_classes = as_integer(num_classes, "num_classes")
     total = np.zeros(num_classes**2, "int64")
     for label, prediction in map_pairs(labels, predictions):
         valid = known_pixels(label, num_classes, ignore_class, "labels")
@@ -137,10 +138,3 @@ def known_pixels(label, num_classes, ignore_class, name="labels"):
             f"Received: class ids {ids[:5]}, {num_classes=}, {ignore_class=}"
         )
     return valid
-
-
-def _check_num_classes(num_classes):
-    if isinstance(num_classes, bool) or not isinstance(num_classes, (int, np.integer)):
-        raise ValueError(f"`num_classes` must be an integer. Received: {num_classes=}")
-    if num_classes < 1:
-        raise ValueError(f"`num_classes` must be at least 1. Received: {num_classes=}")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer
 from keras_resample.metrics.arrays import to_numpy
 from keras_resample.metrics.segmentation.class_frequency import class_counts, frequency_change
 from keras_resample.metrics.segmentation.confusion import (
@@ -10,7 +11,7 @@ from keras_resample.metrics.segmentation.confusion import (
     map_pairs,
     mean_iou,
 )
-from keras_resample.metrics.segmentation.trimap import accuracy_of, check_widths, trimap_counts
+from keras_resample.metrics.segmentation.trimap import accuracy_of, as_widths, trimap_counts
 from keras_resample.metrics.segmentation.upsampling import upsampling_confusion
 
 
@@ -36,9 +37,9 @@ class SegmentationScores:
     """
 
     def __init__(self, num_classes, ignore_class=None, trimap_widths=()):
-        self.num_classes = num_classes
+        self.num_classes = as_integer(num_classes, "num_classes")
         self.ignore_class = ignore_class
-        self.trimap_widths = check_widths(trimap_widths)
+        self.trimap_widths = as_widths(trimap_widths)
         self.reset()
 
     def reset(self):

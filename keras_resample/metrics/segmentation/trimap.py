@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_numbers
 from keras_resample.metrics.segmentation.confusion import map_pairs
 
 # Rows of an image whose distances are computed at a time, so that they stay in the cache.
@@ -39,19 +40,16 @@ def trimap_accuracy(labels, predictions, widths, ignore_class=None):
     Reference:
         - [Kohli et al., 2009](https://doi.org/10.1007/s11263-008-0202-0)
     """
-    widths = check_widths(widths)
+    widths = as_widths(widths)
     totals = np.zeros((2, len(widths)), "int64")
     for label, prediction in map_pairs(labels, predictions):
         totals += trimap_counts(label, prediction, widths, ignore_class)
     return accuracy_of(totals)
 
 
-def check_widths(widths):
-    """Widths of bands as float64 (k,)."""
-    widths = np.asarray(widths, "float64")
-    if widths.ndim != 1 or not np.all((widths > 0) & np.isfinite(widths)):
-        raise ValueError(f"`widths` must be positive numbers (k,). Received: {widths=}")
-    return widths
+def as_widths(widths):
+    """Widths of bands as float64 (k,), or none of them."""
+    return np.array(as_numbers(widths, "widths", "(0, inf)") if np.size(widths) else ())
 
 
 def accuracy_of(totals):

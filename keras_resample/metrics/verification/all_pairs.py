@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer
 from keras_resample.metrics.arrays import progress_bar, to_numpy, unit_rows
 
 # Rows of the similarity matrix held at a time.
@@ -78,8 +79,7 @@ def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
     >>> scores.tolist(), same.tolist(), counts.tolist()
     ([0.0, 0.0], [False, True], [2, 1])
     """
-    if bins < 2:
-        raise ValueError(f"`bins` must be at least 2. Received: {bins=}")
+    bins = as_integer(bins, "bins", minimum=2)
     embeddings, labels = _arguments(embeddings, labels)
     n = len(embeddings)
     histogram = np.zeros((2, bins), "int64")

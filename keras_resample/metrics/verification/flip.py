@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import check_choice
 from keras_resample.metrics.arrays import to_numpy, unit_length
 
 COMBINATIONS = ("sum", "concatenate")
@@ -28,8 +29,7 @@ def flip_augmented(embeddings, mirrored, combination="sum", normalize=True):
     >>> kr.metrics.flip_augmented([[3.0, 0.0]], [[0.0, 4.0]]).tolist()
     [[0.6, 0.8]]
     """
-    if combination not in COMBINATIONS:
-        raise ValueError(f"`combination` must be one of {COMBINATIONS}. Received: {combination=}")
+    check_choice(combination, "combination", COMBINATIONS)
     embeddings, mirrored = (to_numpy(x).astype("float64") for x in (embeddings, mirrored))
     if embeddings.ndim != 2 or embeddings.shape != mirrored.shape:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer, as_number
 from keras_resample.metrics.arrays import truth_array, unit_length
 
 # Squared distances of unit vectors lie in [0, 4]; the steps are those of the published scripts.
@@ -109,8 +110,7 @@ def val_at_far(embeddings, same, far=1e-3, folds=10):
     Reference:
         - [FaceNet, Schroff et al., 2015](https://arxiv.org/abs/1503.03832)
     """
-    if not 0 <= far <= 1:
-        raise ValueError(f"`far` must be in [0, 1]. Received: {far=}")
+    far = as_number(far, "far", "[0, 1]")
     parts = _parts(embeddings, same, folds)
     _, false, positives, negatives = _accepted(parts, FINE_THRESHOLDS)
     if not (positives.all() and negatives.all()):
@@ -141,7 +141,7 @@ def _parts(embeddings, same, folds):
             "`same` must hold pairs of both kinds. "
             f"Received: {np.sum(same)} same and {np.sum(~same)} different pairs"
         )
-    if not 2 <= folds <= len(same):
+    if not 2 <= as_integer(folds, "folds") <= len(same):
         raise ValueError(f"`folds` must be in [2, {len(same)}], the pairs. Received: {folds=}")
     distance = np.sum(np.square(embeddings[0::2] - embeddings[1::2]), axis=1)
     parts = np.array_split(np.arange(len(same)), folds)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import check_choice
 from keras_resample.metrics.arrays import rate_array
 from keras_resample.metrics.verification.roc import counts_of_both
 
@@ -104,8 +105,7 @@ def operating_points(curve, positives, fars, rule):
 
 
 def _arguments(scores, same, fars, rule, counts):
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: {rule=}")
+    check_choice(rule, "rule", RULES)
     fars = rate_array(fars, "fars")
     return counts_of_both(scores, same, counts), fars
 
