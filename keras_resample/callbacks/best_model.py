@@ -1,10 +1,11 @@
 """Keeping the model with the best number in a file."""
 
-import os
 import pathlib
 import warnings
 
 import numpy as np
+
+from keras_resample.files import whole
 
 # A number with one of these words in its name is better when it is lower.
 LOWER_IS_BETTER = {"loss", "eer", "error", "std", "distance"}
@@ -51,7 +52,9 @@ class BestModel:
         path = pathlib.Path(str(self.filepath).format(**fields))
         write = model.save_weights if self.save_weights_only else model.save
         try:
-            save_atomically(write, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as (fresh,):
+                write(fresh)
         except OSError as error:
             warnings.warn(
                 f"{self.monitor} improved to {value:.5g}, but the model could not be saved to "
@@ -61,20 +64,3 @@ class BestModel:
             return None
         self.best = value
         return path
-
-
-def save_atomically(write, path):
-    """`write(path)`, such that the file at the path is at any time the old or the new one, whole.
-
-    The data are written to another file of the folder first and are on the disk before it takes
-    the name; if writing fails, that file is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"writing-{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

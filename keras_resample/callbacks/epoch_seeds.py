@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_integer
+
 # Draws of one layer in one epoch: more than any epoch has steps, for 2000 epochs in an int32.
 DRAWS = 2**20
 
@@ -41,9 +43,7 @@ class EpochSeeds(keras.callbacks.Callback):
 
     def __init__(self, seed=0):
         super().__init__()
-        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-            raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
-        self.seed = int(seed)
+        self.seed = as_integer(seed, "seed", minimum=0)
 
     def on_epoch_begin(self, epoch, logs=None):
         keras.utils.set_random_seed((self.seed + epoch) % 2**32)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_resample.arguments import as_integer, check_choice
 from keras_resample.callbacks.best_model import SUFFIXES, BestModel
 from keras_resample.callbacks.protocol_numbers import protocol_numbers
 from keras_resample.callbacks.verification_set import FlipEmbedder, verification_sets
@@ -106,22 +107,20 @@ class VerificationCallback(keras.callbacks.Callback):
                     "`protocol` must be a function of the embeddings, or a dict of functions. "
                     f"Received: {protocol!r}"
                 )
-        _one_of("mode", mode, ("auto", "max", "min"))
-        _one_of("unit", unit, ("epoch", "batch"))
-        _one_of("verbose", verbose, ("auto", 0, 1, 2))
+        check_choice(mode, "mode", ("auto", "max", "min"))
+        check_choice(unit, "unit", ("epoch", "batch"))
+        check_choice(verbose, "verbose", ("auto", 0, 1, 2))
         suffix = SUFFIXES[bool(save_weights_only)]
         if filepath is not None and not str(filepath).endswith(suffix):
             raise ValueError(f"`filepath` must end in {suffix}. Received: {filepath=}")
-        for name, value in (("every", every), ("batch_size", batch_size)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
         if encoder is not None and not isinstance(encoder, keras.Model):
             raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
         self.protocol, self.monitor, self.mode = protocol, monitor, mode
         self.filepath, self.save_weights_only = filepath, bool(save_weights_only)
         self.initial_value_threshold = initial_value_threshold
-        self.every, self.unit, self.flip = every, unit, bool(flip)
-        self.encoder, self.batch_size, self.verbose = encoder, batch_size, verbose
+        self.every, self.unit, self.flip = as_integer(every, "every"), unit, bool(flip)
+        self.encoder, self.verbose = encoder, verbose
+        self.batch_size = as_integer(batch_size, "batch_size")
         self.numbers = {}
         self._keeper = None
         self._flip_embedder = None
@@ -174,10 +173,7 @@ class VerificationCallback(keras.callbacks.Callback):
     def _evaluate_and_keep(self, logs, batch=None):
         logs.update(self.evaluate())
         monitor = self.monitor or next(iter(self.numbers))
-        if monitor not in logs:
-            raise ValueError(
-                f"`monitor` must be one of {sorted(logs)}. Received: monitor={monitor!r}"
-            )
+        check_choice(monitor, "monitor", sorted(logs))
         if self._keeper is None:
             self._keeper = BestModel(
                 monitor,
@@ -210,8 +206,3 @@ class VerificationCallback(keras.callbacks.Callback):
             return self.verbose
         verbose = (self.params or {}).get("verbose", 1)
         return 1 if verbose == "auto" else int(verbose)
-
-
-def _one_of(name, value, allowed):
-    if isinstance(value, bool) or value not in allowed:
-        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")

@@ -3,9 +3,13 @@
 import keras
 from keras import ops
 
+from keras_resample.arguments import as_number
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+class WarmUp(Schedule):
     """Raises the learning rate linearly to the start of another schedule, which follows.
 
         rate(step) = first + (schedule(0) - first) * step / warmup_steps    (step < warmup_steps)
@@ -35,23 +39,13 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, schedule, warmup_steps, initial_learning_rate=0.0, name="warm_up"):
         super().__init__()
-        is_number = isinstance(schedule, (int, float)) and not isinstance(schedule, bool)
-        if not is_number and not isinstance(
-            schedule, keras.optimizers.schedules.LearningRateSchedule
-        ):
-            raise ValueError(
-                "`schedule` must be a keras.optimizers.schedules.LearningRateSchedule or a number. "
-                f"Received: schedule={schedule!r}"
-            )
-        for argument, value in (
-            ("warmup_steps", warmup_steps),
-            ("initial_learning_rate", initial_learning_rate),
-        ):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise ValueError(f"`{argument}` must be at least 0. Received: {argument}={value!r}")
+        if not isinstance(schedule, Schedule):
+            schedule = as_number(schedule, "schedule", more="or a LearningRateSchedule of Keras")
         self.schedule = schedule
-        self.warmup_steps = warmup_steps
-        self.initial_learning_rate = initial_learning_rate
+        self.warmup_steps = as_number(warmup_steps, "warmup_steps", "[0, inf)")
+        self.initial_learning_rate = as_number(
+            initial_learning_rate, "initial_learning_rate", "[0, inf)"
+        )
         self.name = name
 
     def __call__(self, step):
@@ -63,7 +57,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         return ops.where(step < self.warmup_steps, rising, after)
 
     def _rate(self, step):
-        if isinstance(self.schedule, keras.optimizers.schedules.LearningRateSchedule):
+        if isinstance(self.schedule, Schedule):
             return self.schedule(step)
         return ops.full_like(step, self.schedule)
 

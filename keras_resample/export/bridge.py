@@ -20,7 +20,7 @@ def write_through_tensorflow(model, folder, contract, custom_modules):
 
     Args:
         model: a built Keras model.
-        folder: an existing, empty folder.
+        folder: path of the folder, at which nothing is yet.
         contract: a `Contract`.
         custom_modules: names of the modules that the process imports before it loads the model.
 

@@ -1,6 +1,7 @@
 """The functions a SavedModel serves."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 
@@ -49,11 +50,11 @@ class Contract:
 
 
 def write_saved_model(model, folder, contract):
-    """Writes a SavedModel of `model` into `folder`; on the TensorFlow and JAX backends.
+    """Writes a SavedModel of `model` to `folder`; on the TensorFlow and JAX backends.
 
     Args:
         model: a built Keras model with one input and one output.
-        folder: an existing, empty folder.
+        folder: path of the folder, at which nothing is yet.
         contract: a `Contract`.
 
     Raises:
@@ -61,8 +62,10 @@ def write_saved_model(model, folder, contract):
     """
     import tensorflow as tf
 
-    call = {"tensorflow": _tensorflow_call, "jax": _jax_call}[keras.backend.backend()]
-    images_to_output = call(model, contract)
+    if keras.backend.backend() == "jax":
+        images_to_output = _jax_call(model, contract.input_shape)
+    else:
+        images_to_output = functools.partial(model, training=False)
     spec = tf.TensorSpec(contract.input_shape, contract.input_dtype, name="images")
 
     def embed(images):
@@ -93,11 +96,8 @@ def write_saved_model(model, folder, contract):
     contract.write(folder)
 
 
-def _tensorflow_call(model, contract):
-    return lambda images: model(images, training=False)
-
-
-def _jax_call(model, contract):
+def _jax_call(model, input_shape):
+    """Function of images in TensorFlow, with the weights as its variables."""
     import tensorflow as tf
     from jax.experimental import jax2tf
 
@@ -106,10 +106,7 @@ def _jax_call(model, contract):
         return output
 
     dimensions = ("batch", "first", "second", "third")
-    shape = [
-        name if n is None else str(n)
-        for name, n in zip(dimensions, contract.input_shape, strict=True)
-    ]
+    shape = [name if n is None else str(n) for name, n in zip(dimensions, input_shape, strict=True)]
     converted = jax2tf.convert(
         stateless,
         polymorphic_shapes=[None, None, f"({', '.join(shape)})"],

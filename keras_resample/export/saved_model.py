@@ -1,10 +1,8 @@
 """SavedModels with named endpoints, for TensorFlow Serving."""
 
-import math
-
 import keras
 
-from keras_resample.arguments import as_data_format, as_size
+from keras_resample.arguments import as_bool, as_data_format, as_number, as_size
 from keras_resample.export.bridge import write_through_tensorflow
 from keras_resample.export.endpoints import (
     DECODABLE_CHANNELS,
@@ -13,8 +11,9 @@ from keras_resample.export.endpoints import (
     Contract,
     write_saved_model,
 )
-from keras_resample.export.folders import check_target, complete_folder
+from keras_resample.export.folders import as_target
 from keras_resample.export.tensorflow_process import require_tensorflow
+from keras_resample.files import whole
 from keras_resample.models.recognizer import Recognizer
 
 
@@ -105,14 +104,15 @@ def saved_model(
     contract = _contract(
         model, output_name, image_size, scale, offset, endpoints, as_data_format(data_format)
     )
-    target = check_target(path, overwrite)
+    target = as_target(path, overwrite)
     backend = keras.backend.backend()
-    bridge = _check_bridge(bridge, backend)
+    bridge = _as_bridge(bridge, backend)
     if isinstance(custom_modules, str):
         custom_modules = (custom_modules,)
     require_tensorflow("Writing a SavedModel")
     try:
-        with complete_folder(target) as folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole(target) as (folder,):
             if bridge:
                 write_through_tensorflow(model, folder, contract, custom_modules)
             else:
@@ -165,10 +165,7 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         raise ValueError(
             f"`output_name` must be a Python identifier. Received: output_name={output_name!r}"
         )
-    for name, value in (("scale", scale), ("offset", offset)):
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
-            raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
+    scale, offset = as_number(scale, "scale"), as_number(offset, "offset")
     endpoints = (endpoints,) if isinstance(endpoints, str) else tuple(endpoints)
     if DEFAULT not in endpoints or not set(endpoints) <= {DEFAULT, JPEG}:
         raise ValueError(
@@ -195,8 +192,8 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         channels=channels,
         data_format=data_format,
         output_name=output_name,
-        scale=float(scale),
-        offset=float(offset),
+        scale=scale,
+        offset=offset,
         endpoints=endpoints,
     )
 
@@ -220,12 +217,10 @@ def _check_decodable(shape, dtype, channels, image_size, scale, offset, data_for
         )
 
 
-def _check_bridge(bridge, backend):
+def _as_bridge(bridge, backend):
     if bridge is None:
         return backend == "torch"
-    if not isinstance(bridge, bool):
-        raise ValueError(f"`bridge` must be True, False or None. Received: bridge={bridge!r}")
-    if not bridge and backend == "torch":
+    if not as_bool(bridge, "bridge") and backend == "torch":
         raise ValueError(
             "PyTorch cannot write a SavedModel, so the bridge is needed. Received: bridge=False"
         )

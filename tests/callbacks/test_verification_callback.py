@@ -391,17 +391,17 @@ def test_a_full_disk_loses_neither_the_file_nor_the_training(tmp_path):
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-    from keras_resample.callbacks.best_model import save_atomically
+    from keras_resample.callbacks.best_model import BestModel
+
+    class Interrupted:
+        def save(self, path):
+            path.write_bytes(b"ne")
+            raise KeyboardInterrupt
 
     path = tmp_path / "best.keras"
-    save_atomically(lambda p: p.write_bytes(b"old"), path)
-
-    def write(temporary):
-        temporary.write_bytes(b"ne")
-        raise KeyboardInterrupt
-
+    path.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt):
-        save_atomically(write, path)
+        BestModel("accuracy", "max", path, False, None).update(Interrupted(), 0.5, {})
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

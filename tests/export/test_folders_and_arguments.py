@@ -40,6 +40,7 @@ def test_an_interrupted_export_loses_nothing(tmp_path, monkeypatch, exception):
     (path / "saved_model.pb").write_text("the earlier result")
 
     def interrupted(model, folder, *arguments):
+        pathlib.Path(folder).mkdir()
         (pathlib.Path(folder) / "saved_model.pb").write_text("half a ")
         raise exception
 
