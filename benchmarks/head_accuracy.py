@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 import keras_resample as kr
-from keras_resample.compare.front_ends import SMALL
+from keras_resample.compare.recognition.front_ends import SMALL
 
 SCALE = {"scale": 32.0}
 HEADS = {

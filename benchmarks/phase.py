@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import keras_resample as kr
-from keras_resample.compare.front_ends import SMALL
+from keras_resample.compare.recognition.front_ends import SMALL
 
 EPOCHS, BATCH, FARS = 6, 32, (1e-2, 1e-3, 1e-4)
 

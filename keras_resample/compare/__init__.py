@@ -1,24 +1,31 @@
-"""The main job: one recognizer behind several ways of downsampling, trained, tested, reported.
+"""The main job: models behind several ways of downsampling, trained, tested, reported.
 
-`python -m keras_resample compare` calls `compare(Settings(...))`. Importing this package imports
-no framework, so a wrong option is reported at once.
+`python -m keras_resample compare` calls `compare(Settings(...))`, and `compare segmentation` calls
+`compare(SegmentationSettings(...))`. Importing this package imports no task, so that a wrong
+setting is reported at once.
 """
 
-from keras_resample.compare.settings import SettingError, Settings
+from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.recognition.settings import Settings
+from keras_resample.compare.segmentation.settings import SegmentationSettings
 
 
 def compare(settings=None, report=print):
-    """Trains and tests the same recognizer behind five front ends and writes the report.
+    """Trains and tests the same model behind several ways of downsampling and writes the report.
 
-    The front ends: uniform, uniform antialiased, FlowWarp, FlowWarp antialiased, and none (full
-    resolution). All of them see the same images in the same order, start from the same seed and
-    are trained by the same schedule, on half of the identities; every pair of images of the other
-    half is a trial of the verification test.
+    For recognition (`Settings`): uniform, uniform antialiased, FlowWarp, FlowWarp antialiased, and
+    none (full resolution), or the front ends that are asked for. All of them see the same images
+    in the same order, start from the same seed and are trained by the same schedule, on half of
+    the identities; every pair of images of the other half is a trial of the verification test.
+
+    For segmentation (`SegmentationSettings`): uniform, edge-based, interpolated and learned
+    sampling, with the same network, compared at full resolution.
 
     What is finished lies in `settings.out`: the same call again continues an interrupted run.
 
     Args:
-        settings: `Settings`. Default: `Settings()`, the embedded palmprints.
+        settings: `Settings` or `SegmentationSettings`. Default: `Settings()`, the embedded
+            palmprints.
         report: function that gets each line of output.
 
     Returns:
@@ -41,6 +48,7 @@ def compare(settings=None, report=print):
         Zhao et al., "Beyond Predictive Resampling: Learning Input-Agnostic Downsampling for Aligned
         Vision Recognition", AAAI 2026: its protocol for palmprints.
     """
-    from keras_resample.compare.run import run
+    from keras_resample.compare import tasks
+    from keras_resample.compare.engine.run import run
 
-    return run(settings or Settings(), report)
+    return run(tasks.task_of(settings or Settings()), report)

@@ -8,7 +8,7 @@ from keras_resample.metrics.segmentation.segmentation_scores import Segmentation
 from keras_resample.metrics.segmentation.upsampling import sampled_and_restored
 from keras_resample.models.segmenter import Segmenter
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS
-from keras_resample.models.steps.sampled_segmentation import CLASSES, GRID
+from keras_resample.models.steps.sampled_segmentation import CLASSES, GRID, SAMPLED_PROBABILITIES
 
 
 def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_size=4):
@@ -24,6 +24,7 @@ def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_
 
     Returns:
         Dict of `"mean_iou"` and `"class_ious"` (classes,) of the restored predictions;
+        `"sampled_mean_iou"` and `"class_sampled_ious"` of those of the samples;
         `"upsampling_iou"` and `"class_upsampling_ious"`, those of a perfect segmentation of the
         samples; `"trimap_accuracy"` (widths,); `"class_frequency_change"` (classes,) by sampling.
 
@@ -53,7 +54,8 @@ def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_
             scores = SegmentationScores(*arguments)
         found = segmenter.predict_on_batch({IMAGES: batch, LABELS: target})
         sampled, restored = sampled_and_restored(target, found[GRID])
-        scores.update(target, found[CLASSES], sampled, restored)
+        classes = found[SAMPLED_PROBABILITIES].argmax(-1)
+        scores.update(target, found[CLASSES], sampled, restored, classes)
     if scores is None:
         raise ValueError("`images` must hold at least one batch. Received: none")
     return scores.result()

@@ -1,4 +1,4 @@
-"""A comparison that ends in seconds."""
+"""Comparisons that end in seconds."""
 
 import functools
 
@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from keras_resample import datasets, models
-from keras_resample.compare import front_ends
+from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine import speed
+from keras_resample.compare.engine.progress import Progress
+from keras_resample.compare.recognition import front_ends, task
+from keras_resample.compare.segmentation import networks
 
 TINY = {"depths": (1,), "filters": (4,), "embedding_dim": 8}
 
@@ -23,19 +26,37 @@ def digits_file(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    """Makes the small encoder tiny and the measurement of speed short."""
-    shorten(monkeypatch)
-
-
-def without_graphs(monkeypatch):
-    """Spares TensorFlow the tracing, which takes longer than these few steps."""
-    if keras.backend.backend() == "tensorflow":
-        compile_ = functools.partialmethod(models.Recognizer.compile, run_eagerly=True)
-        monkeypatch.setattr(models.Recognizer, "compile", compile_)
+def tiny_unet(input_shape, num_classes, width):
+    """In place of the U-Net, whose steps take long to compile."""
+    images = keras.Input(input_shape)
+    x = keras.layers.Conv2D(width, 3, padding="same")(keras.layers.Rescaling(1 / 255)(images))
+    return keras.Model(images, keras.layers.Conv2D(num_classes, 1)(x))
 
 
 def shorten(monkeypatch):
+    """Makes the networks tiny, the measurement of speed short, and TensorFlow trace nothing."""
     monkeypatch.setattr(front_ends, "SMALL", TINY)
-    monkeypatch.setattr(speed, "measure", functools.partial(speed.measure, batch=4, calls=2))
+    monkeypatch.setattr(networks, "unet", tiny_unet)
+    monkeypatch.setattr(task, "SPEED_BATCH", 4)
+    monkeypatch.setattr(speed.measure, "__defaults__", (2,))
+    if keras.backend.backend() == "tensorflow":  # tracing takes longer than these few steps
+        for model in (models.Recognizer, models.Segmenter):
+            eager = functools.partialmethod(model.compile, run_eagerly=True)
+            monkeypatch.setattr(model, "compile", eager)
+
+
+def without_pictures(monkeypatch):
+    """Spares a comparison the drawing, which takes longer than its tiny trainings."""
+    monkeypatch.setattr(engine, "_figures", lambda *args: [])
+
+
+def stop_at(monkeypatch, name, epochs):
+    """Interrupts the run `name` after so many epochs."""
+    update = Progress.update
+
+    def stopping(self, run, epochs_done, loss=None):
+        update(self, run, epochs_done, loss)
+        if run == name and epochs_done >= epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "update", stopping)

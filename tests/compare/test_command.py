@@ -1,14 +1,15 @@
 """The command line: options, exit statuses, and the choice of the backend."""
 
+import dataclasses
 import os
-import subprocess
+import runpy
 import sys
 
 import keras
 import pytest
 
 import keras_resample
-from keras_resample.compare import Settings, command, startup
+from keras_resample.compare import SegmentationSettings, Settings, command, startup
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,13 @@ from keras_resample.compare import Settings, command, startup
         (["--images", "/no/such"], "--images must exist: a folder or an .npz file"),
         (["--backend", "theano"], "--backend must be one of tensorflow, jax, torch"),
         (["--identities", "3"], "--identities must be an integer of at least 4"),
+        (["--front-ends", "zoom"], "--front-ends must be different ones of uniform"),
+        (["segmentation", "--sizes", "24"], "must be different sizes, each HEIGHTxWIDTH"),
+        (["segmentation", "--scene-size", "0x5"], "compare segmentation: error: --scene-size must"),
+        (["segmentation", "--methods", "joints"], "must be different ones of uniform"),
+        (["segmentation", "--factor", "0.5"], "--factor"),
+        (["--factor", "0.5", "segmentation"], "the task comes first"),
+        (["detection"], "invalid choice: 'detection'"),
     ],
 )
 def test_a_wrong_option_is_named(options, message, capsys):
@@ -30,15 +38,34 @@ def test_a_wrong_option_is_named(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_help_tells_every_default(capsys):
+@pytest.mark.parametrize(
+    ("words", "settings"), [([], Settings), (["segmentation"], SegmentationSettings)]
+)
+def test_help_tells_every_option_and_default(words, settings, capsys):
     with pytest.raises(SystemExit) as raised:
-        command.main(["compare", "--help"])
+        command.main(["compare", *words, "--help"])
     assert raised.value.code == 0
-    text = capsys.readouterr().out
-    for field in Settings.__dataclass_fields__:
+    text = " ".join(capsys.readouterr().out.split())
+    for field in (field.name for field in dataclasses.fields(settings)):
         option = "--no-export" if field == "export" else "--" + field.replace("_", "-")
         assert option in text
     assert "%" not in text
+    for default in ("(default: 0.001)", f"(default: {settings().out})", "(default: 0)"):
+        assert default in text
+
+
+def test_options_become_settings():
+    assert command.read(["compare"]) == Settings()
+    given = command.read(["compare", "recognition", "--factor", "0.5", "--seeds", "0", "1"])
+    assert given == Settings(factor=0.5, seeds=(0, 1))
+    words = "--sizes 8x12 4x6 --methods joint uniform --balance --report --blur-radii 1"
+    assert command.read(["compare", "segmentation", *words.split()]) == SegmentationSettings(
+        sizes=[(8, 12), (4, 6)],
+        methods=["joint", "uniform"],
+        balance=True,
+        report=True,
+        blur_radii=[1],
+    )
 
 
 def test_version(capsys):
@@ -55,18 +82,20 @@ def test_version(capsys):
         (command.SettingError("out", "must be a folder", "x"), 2),
     ],
 )
-def test_a_stopped_comparison_says_how_to_go_on(error, status, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("task", [[], ["segmentation"]])
+def test_a_stopped_comparison_says_how_to_go_on(task, error, status, monkeypatch, tmp_path, capsys):
     def stop(settings):
         raise error
 
     monkeypatch.setattr(command, "compare", stop)
     monkeypatch.setattr(command, "start", lambda *args: None)
     out = str(tmp_path / "my out")
-    assert command.main(["compare", "--out", out, "--overwrite"]) == status
+    assert command.main(["compare", *task, "--out", out, "--overwrite"]) == status
     printed = "".join(capsys.readouterr())
     if status != 2:
         # Overwriting once is enough.
-        assert f"python -m keras_resample compare --out '{out}'\n" in printed
+        words = " ".join(["python -m keras_resample compare", *task])
+        assert f"{words} --out '{out}'\n" in printed
     else:
         assert "--out must be a folder. Received: --out x" in printed
 
@@ -95,8 +124,9 @@ def test_the_running_backend_goes_on(monkeypatch):
     startup.start(Settings(), [])
 
 
-def test_the_module_runs():
-    line = [sys.executable, "-m", "keras_resample", "compare", "--factor", "2"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--factor must be a number in (0, 1]" in done.stderr
+def test_the_module_runs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["keras_resample", "compare", "--factor", "2"])
+    with pytest.raises(SystemExit) as raised:
+        runpy.run_module("keras_resample", run_name="__main__")
+    assert raised.value.code == 2
+    assert "--factor must be a number in (0, 1]" in capsys.readouterr().err

@@ -186,6 +186,9 @@ def test_scores_accumulate_what_the_functions_give():
         class_frequency_change(labels, labels[:, ::2], CLASSES, VOID),
     )
     np.testing.assert_allclose(np.mean(result["class_upsampling_ious"]), result["upsampling_iou"])
+    scores.update(labels, sampled_labels=labels, sampled_predictions=predictions)
+    np.testing.assert_allclose(scores.result()["sampled_mean_iou"], mean_iou(matrix))
+    np.testing.assert_allclose(scores.result()["class_sampled_ious"], class_ious(matrix))
     scores.reset()
     scores.update(labels, restored_labels=labels)
     assert scores.result()["upsampling_iou"] == 1 and "mean_iou" not in scores.result()

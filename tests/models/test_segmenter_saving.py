@@ -125,6 +125,8 @@ def test_report_is_what_the_metrics_say():
     predicted = found["probabilities"].argmax(-1)
     matrix = confusion_matrix(labels, predicted, CLASSES, VOID)
     np.testing.assert_allclose(report["mean_iou"], mean_iou(matrix))
+    logs = model.evaluate(images, labels, verbose=0, return_dict=True)
+    np.testing.assert_allclose(report["sampled_mean_iou"], logs["sampled_mean_iou"], rtol=1e-6)
     np.testing.assert_allclose(
         report["trimap_accuracy"], trimap_accuracy(labels, predicted, widths, VOID)
     )

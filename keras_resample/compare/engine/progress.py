@@ -46,8 +46,8 @@ class Progress:
         """Epochs of a run that need no more work; all of them by default."""
         self.epochs_done[name] = float(self.epochs if epochs is None else epochs)
 
-    def start(self, name):
-        """The run `name` begins."""
+    def start(self):
+        """A run begins."""
         self.lap = self.clock()
 
     def update(self, name, epochs_done, loss=None):
@@ -120,7 +120,7 @@ class ProgressCallback(keras.callbacks.Callback):
         self.epoch = 0
 
     def on_train_begin(self, logs=None):
-        self.progress.start(self.name)
+        self.progress.start()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch

@@ -44,9 +44,17 @@ class SegmentationScores:
 
     def reset(self):
         """Forget all batches."""
-        self._confusion = self._upsampling = self._trimap = self._original = self._sampled = 0
+        self._confusion = self._in_samples = self._upsampling = self._trimap = 0
+        self._original = self._sampled = 0
 
-    def update(self, labels, predictions=None, sampled_labels=None, restored_labels=None):
+    def update(
+        self,
+        labels,
+        predictions=None,
+        sampled_labels=None,
+        restored_labels=None,
+        sampled_predictions=None,
+    ):
         """Add a batch.
 
         Args:
@@ -56,6 +64,8 @@ class SegmentationScores:
                 frequencies.
             restored_labels: Array (b, H, W) of the sampled labels as restored, for the intrinsic
                 upsampling error.
+            sampled_predictions: Predicted classes (b, h', w') of the samples, for the IoU in the
+                deformed space; needs `sampled_labels`.
         """
         of_classes = self.num_classes, self.ignore_class
         if predictions is not None:
@@ -70,18 +80,23 @@ class SegmentationScores:
         if sampled_labels is not None:
             self._original += class_counts(labels, *of_classes)
             self._sampled += class_counts(sampled_labels, *of_classes)
+        if sampled_predictions is not None:
+            pairs = sampled_labels, sampled_predictions
+            self._in_samples += confusion_matrix(*pairs, *of_classes)
 
     def result(self):
         """The scores of all batches, as far as they were given what they need.
 
         Returns:
-            Dict of `"mean_iou"` and `"class_ious"` (classes,), `"upsampling_iou"` and
-            `"class_upsampling_ious"`, `"trimap_accuracy"` (widths,) and
-            `"class_frequency_change"` (classes,): floats and float arrays.
+            Dict of `"mean_iou"` and `"class_ious"` (classes,), `"sampled_mean_iou"` and
+            `"class_sampled_ious"`, `"upsampling_iou"` and `"class_upsampling_ious"`,
+            `"trimap_accuracy"` (widths,) and `"class_frequency_change"` (classes,): floats and
+            float arrays.
         """
         result = {}
         for confusion, of_mean, of_classes in (
             (self._confusion, "mean_iou", "class_ious"),
+            (self._in_samples, "sampled_mean_iou", "class_sampled_ious"),
             (self._upsampling, "upsampling_iou", "class_upsampling_ious"),
         ):
             if np.ndim(confusion):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-import keras_resample as kr
+from keras_resample import models
 
 # Running statistics of a few batches, for trainings of a few hundred steps.
 MOMENTUM = 0.9
@@ -41,9 +41,9 @@ def build(name, input_shape, num_classes, width):
     if name == "unet":
         network = unet(shape, num_classes, width or 16)
     elif name == "hrnet":
-        network = kr.models.HRNetV2(width or 48, num_classes, input_shape=shape)
+        network = models.HRNetV2(width or 48, num_classes, input_shape=shape)
     else:
-        network = kr.models.PSPNet(num_classes=num_classes, input_shape=shape)
+        network = models.PSPNet(num_classes=num_classes, input_shape=shape)
     if channels == 3:
         return network
     samples = keras.Input(input_shape)

@@ -24,7 +24,7 @@ def progress(report, **kwargs):
 def test_the_estimate_uses_what_was_measured():
     bar, clock = progress(lambda line: None)
     assert bar.seconds_left() is None
-    bar.start("cheap")
+    bar.start()
     clock.now = 20.0
     bar.update("cheap", 5.0)
     # 5 of 40 units took 20 seconds.
@@ -37,7 +37,7 @@ def test_what_was_done_before_is_not_measured():
     bar.skip("cheap")
     bar.skip("dear", 5)
     clock.now = 100.0
-    bar.start("dear")
+    bar.start()
     clock.now = 106.0
     bar.update("dear", 7.0)
     assert bar.fraction() == pytest.approx((10 + 21) / 40)
@@ -47,7 +47,7 @@ def test_what_was_done_before_is_not_measured():
 def test_a_log_gets_a_line_now_and_then():
     lines = []
     bar, clock = progress(lines.append)
-    bar.start("cheap")
+    bar.start()
     for step in range(1, 101):
         clock.now = float(step)
         bar.update("cheap", step / 10, loss=1.5)
@@ -64,7 +64,7 @@ def test_a_terminal_gets_one_line_that_is_redrawn():
 
     terminal = Terminal()
     bar, clock = progress(print, stream=terminal)
-    bar.start("cheap")
+    bar.start()
     for step in range(1, 11):
         clock.now = float(step)
         bar.update("cheap", float(step))

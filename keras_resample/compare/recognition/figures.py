@@ -4,67 +4,65 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_resample import visualization
-from keras_resample.compare import front_ends
-from keras_resample.compare.engine.results import atomic
+from keras_resample.compare.recognition import front_ends
+from keras_resample.compare.recognition.names import LEARNED
 from keras_resample.metrics.verification.all_pairs import bounded_pairs
 
-FOLDER = "figures"
-DOTS_PER_INCH = 150
 SHOWN_IMAGES = 8
 
 
-def draw(store, data, encoders, runs):
-    """Draws all figures of one seed.
+def draw(data, encoders, runs):
+    """The figures of one seed.
 
     Args:
-        store: `Store`.
         data: `Data`.
         encoders: dict from each front end to its trained encoder.
         runs: records of the same runs, with their embeddings.
 
-    Returns:
-        Names of the files, relative to the folder of the comparison.
+    Yields:
+        Pairs of a name and a figure.
     """
     samplers = {name: front_ends.sampler(encoder) for name, encoder in encoders.items()}
-    learned = {name: samplers[name] for name in front_ends.LEARNED}
+    learned = {name: layer for name, layer in samplers.items() if name in LEARNED}
     mean_image = data.test_images.mean(axis=0)
-    figures = {
-        "grid": _side_by_side(
-            learned, lambda layer, ax: visualization.plot_grid(layer, mean_image, ax=ax)
-        ),
-        "jacobian": _side_by_side(
-            learned, lambda layer, ax: visualization.plot_jacobian(layer, ax=ax)
-        ),
-        "warped": _warped(samplers, data),
-    }
+    if learned:
+        yield (
+            "grid",
+            _side_by_side(
+                learned, lambda layer, ax: visualization.plot_grid(layer, mean_image, ax=ax)
+            ),
+        )
+        yield (
+            "jacobian",
+            _side_by_side(learned, lambda layer, ax: visualization.plot_jacobian(layer, ax=ax)),
+        )
+    moved = {name: layer for name, layer in samplers.items() if layer is not None}
+    if moved:
+        yield "warped", _warped(moved, data)
     curves = {
         run["front_end"]: bounded_pairs(run["embeddings"], data.test_labels)
         for run in runs
         if run["eer"] is not None
     }
     if curves:
-        figures["roc"] = visualization.plot_roc(curves)
-    (store.out / FOLDER).mkdir(exist_ok=True)
-    for name, figure in figures.items():
-        with atomic(store.out / FOLDER / f"{name}.png") as path:
-            figure.savefig(path, dpi=DOTS_PER_INCH)
-    return [f"{FOLDER}/{name}.png" for name in figures]
+        yield "roc", visualization.plot_roc(curves)
 
 
 def _side_by_side(layers, plot):
     """One panel per layer, titled with its name."""
     figure = Figure(figsize=(5.0 * len(layers), 4.6), layout="constrained")
-    for ax, (name, layer) in zip(figure.subplots(1, len(layers)), layers.items(), strict=True):
+    for ax, (name, layer) in zip(
+        figure.subplots(1, len(layers), squeeze=False)[0], layers.items(), strict=True
+    ):
         plot(layer, ax)
         ax.set_title("\n".join(filter(None, [name, ax.get_title()])), fontsize=10)
     return figure
 
 
-def _warped(samplers, data):
+def _warped(layers, data):
     """Images of different identities, and below them what each front end makes of them."""
     _, first = np.unique(data.test_labels, return_index=True)
     images = data.test_images[first[:SHOWN_IMAGES]]
-    layers = {name: layer for name, layer in samplers.items() if layer is not None}
     height, width = images.shape[1:3]
     rows, columns = len(layers) + 1, len(images)
     figure = Figure(

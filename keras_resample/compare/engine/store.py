@@ -1,29 +1,25 @@
 """The folder of a comparison: what is finished is kept, whatever happens to the process."""
 
-import contextlib
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from keras_resample.compare.settings import SettingError
+from keras_resample.compare.engine.checks import SettingError
+from keras_resample.files import remove_unfinished, whole
 
 SETTINGS = "settings.json"
 # Everything a comparison writes; `overwrite` deletes nothing else.
 FILES = ("results.json", "results.md", "best.keras", "speed.json", SETTINGS)
 FOLDERS = ("runs", "figures", "saved_model")
-# Begins the hidden name of a file that is being written.
-TEMPORARY = "unfinished"
 
 
 class Store:
     """Reads and writes the folder of a comparison.
 
-    A file appears under its name only when it is complete: it is written beside and renamed.
-    A run is one front end with one seed; `runs/<name>/run.json` is written last and marks it as
-    finished.
+    A file appears under its name only when it is complete. In `runs/<folder>` are the files of a
+    run; `run.json` is written last and marks it as finished.
 
     Args:
         out: path of the folder.
@@ -48,7 +44,7 @@ class Store:
         """
         self._check_writable()
         self._remove_unfinished_files()
-        earlier = self._read(SETTINGS)
+        earlier = self.read_json(SETTINGS)
         foreign = [path.name for path in self.out.iterdir() if not path.name.startswith(".")]
         if earlier is None and foreign:
             raise SettingError(
@@ -85,16 +81,24 @@ class Store:
 
     def run(self, name):
         """What `finish` wrote, as a dict; `None` where the run is not finished."""
-        record = self._read(f"runs/{name}/run.json")
+        record = self.read_json(f"runs/{name}/run.json")
         if record is None:
             return None
         with np.load(self.out / "runs" / name / "scores.npz") as arrays:
             return {**record, **arrays}
 
+    def runs(self):
+        """What `finish` wrote of each finished run, by the names of their folders."""
+        return [self.run(path.parent.name) for path in sorted(self.out.glob("runs/*/run.json"))]
+
+    def model(self, name):
+        """Path of the trained model of a run."""
+        return self.out / "runs" / name / "model.keras"
+
     def finish(self, name, record, arrays):
         """Stores the numbers of a run: `record` (JSON values) and `arrays`, dicts."""
         folder = self.run_folder(name)
-        with atomic(folder / "scores.npz") as path:
+        with whole(folder / "scores.npz") as (path,):
             np.savez(path, **arrays)
         self.write_json(f"runs/{name}/run.json", record)
         for checkpoint in checkpoints(folder):
@@ -106,14 +110,11 @@ class Store:
         self.write_text(name, text + "\n")
 
     def write_text(self, name, text):
-        with atomic(self.out / name) as path:
+        with whole(self.out / name) as (path,):
             path.write_text(text, encoding="utf-8")
 
     def read_json(self, name):
         """Content of a file of JSON, or `None` where it is missing."""
-        return self._read(name)
-
-    def _read(self, name):
         try:
             return json.loads((self.out / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -126,7 +127,7 @@ class Store:
     def _check_writable(self):
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            with atomic(self.out / ".writable") as path:
+            with whole(self.out / ".writable") as (path,):
                 path.write_text("", encoding="utf-8")
             (self.out / ".writable").unlink()
         except OSError as error:
@@ -136,9 +137,8 @@ class Store:
             ) from error
 
     def _remove_unfinished_files(self):
-        for folder in (self.out, *self.out.glob("runs/*")):
-            for path in folder.glob(f".{TEMPORARY}-*"):
-                path.unlink()
+        for folder in (self.out, self.out / "figures", *self.out.glob("runs/*")):
+            remove_unfinished(folder)
 
     def _clear(self):
         # The settings go last: an interrupted deletion is recognised as a comparison again.
@@ -146,22 +146,6 @@ class Store:
             shutil.rmtree(self.out / name, ignore_errors=True)
         for name in FILES:
             (self.out / name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic(path):
-    """A path to write to; what was written replaces `path` when the block ends without error.
-
-    A failed or killed write leaves the earlier file as it was.
-    """
-    path = Path(path)
-    # The suffix stays last, because Keras and numpy choose a format by it.
-    temporary = path.with_name(f".{TEMPORARY}-{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def checkpoints(folder):

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_resample.compare.engine.flops import gflops
-from keras_resample.compare.front_ends import SMALL
+from keras_resample.compare.recognition.front_ends import SMALL
 from keras_resample.models import IResNet
 
 

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-import keras_resample as kr
+from keras_resample import layers, models
 from keras_resample.compare.engine.flops import gflops
-from segmentation import networks
-from segmentation.data import EdgeOracle
-from segmentation.names import EDGE_BASED, FULL, parts
+from keras_resample.compare.segmentation import networks
+from keras_resample.compare.segmentation.data import EdgeOracle
+from keras_resample.compare.segmentation.names import EDGE_BASED, FULL, parts
 
 # Density far from every edge, over that on one.
 FLOOR = 0.02
@@ -15,32 +15,32 @@ FLOOR = 0.02
 FWHM = 2 * (2 * np.log(2)) ** 0.5
 
 
-def oracle(name, size, options, ignore_class):
+def oracle(name, size, settings, ignore_class):
     """What gives the density of edge-based sampling, None for other methods."""
     method, _, radius = parts(name)
     if method != EDGE_BASED:
         return None
-    return EdgeOracle(map_size(size, options), radius or options.blur_radii[0], ignore_class)
+    return EdgeOracle(map_size(size, settings), radius or settings.blur_radii[0], ignore_class)
 
 
-def map_size(size, options):
-    return tuple(options.map_scale * n for n in size)
+def map_size(size, settings):
+    return tuple(settings.map_scale * n for n in size)
 
 
-def sampler(name, size, options, image_size):
+def sampler(name, size, settings, image_size):
     """The sampler of a training."""
     method, antialias, _ = parts(name)
     if method == FULL:
-        return kr.layers.UniformDownsample(size=image_size)
+        return layers.UniformDownsample(size=image_size)
     if method == "uniform":
-        return kr.layers.UniformDownsample(size=size, antialias=antialias)
+        return layers.UniformDownsample(size=size, antialias=antialias)
     if method == "interpolation":
-        return kr.layers.LearnedResizer(size)
-    cells = map_size(size, options)
-    sigma = options.sigma * options.map_scale
-    return kr.layers.SaliencySampler(
+        return layers.LearnedResizer(size)
+    cells = map_size(size, settings)
+    sigma = settings.sigma * settings.map_scale
+    return layers.SaliencySampler(
         size=size,
-        saliency=edge_density() if method == EDGE_BASED else kr.layers.DeformationModule(),
+        saliency=edge_density() if method == EDGE_BASED else layers.DeformationModule(),
         grid_size=cells,
         saliency_input_size=cells,
         sigma=sigma,
@@ -55,7 +55,7 @@ def edge_density():
     return keras.Model(images, keras.ops.log(images[..., 3:] / 255 + FLOOR))
 
 
-def segmenter(name, size, options, dataset, seed):
+def segmenter(name, size, settings, dataset, seed):
     """The `Segmenter` of a training; one seed gives every method the same initial network."""
     keras.utils.set_random_seed(seed)
     method, *_ = parts(name)
@@ -63,13 +63,13 @@ def segmenter(name, size, options, dataset, seed):
     channels = 4 if method == EDGE_BASED else 3
     sampled = image_size if method == FULL else size
     shape = (*sampled, channels)
-    network = networks.build(options.network, shape, dataset.num_classes, options.width)
-    return kr.models.Segmenter(
-        sampler(name, size, options, image_size),
+    network = networks.build(settings.network, shape, dataset.num_classes, settings.width)
+    return models.Segmenter(
+        sampler(name, size, settings, image_size),
         network,
-        edge_weight=options.edge_weight if method == "joint" else 0,
+        edge_weight=settings.edge_weight if method == "joint" else 0,
         ignore_class=dataset.ignore_class,
-        binary_edges=options.binary_edges,
+        binary_edges=settings.binary_edges,
     )
 
 

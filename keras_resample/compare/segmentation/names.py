@@ -16,7 +16,7 @@ METHODS = (
 )
 TITLES = {"interpolation": "interpolation (LearnedResizer)", "full": "full resolution"}
 TITLES |= {"single": "single loss", "joint": "joint loss"}
-DEFAULT = [name for name in METHODS if name not in (f"{EDGE_BASED}-antialiased", FULL)]
+DEFAULT = tuple(name for name in METHODS if name not in (f"{EDGE_BASED}-antialiased", FULL))
 
 
 def variants(methods, blur_radii):

@@ -8,19 +8,25 @@ import numpy as np
 import pytest
 
 from keras_resample import export, metrics
-from keras_resample.compare import Settings, compare, experiment, front_ends
-from keras_resample.compare import data as data_module
-from keras_resample.compare.engine.progress import Progress
-from keras_resample.compare.engine.results import Store, checkpoints
-from keras_resample.compare.settings import SettingError
-from tests.compare.conftest import shorten, without_graphs
+from keras_resample.compare import SettingError, Settings, compare
+from keras_resample.compare.engine import run as engine
+from keras_resample.compare.engine.store import Store, checkpoints
+from keras_resample.compare.engine.task import Run
+from keras_resample.compare.recognition import data as data_module
+from keras_resample.compare.recognition import front_ends
+from keras_resample.compare.recognition import task as task_module
+from keras_resample.compare.recognition.names import DEFAULT, FRONT_ENDS, FULL
+from tests.compare.conftest import shorten, stop_at, without_pictures
 
-NAMES = ["uniform", "uniform antialiased", "FlowWarp", "FlowWarp antialiased", "full resolution"]
+# The front ends of a comparison without options, and one whose grid depends on the image.
+OTHER = "saliency of Jin predicted"
+NAMES = [*DEFAULT, OTHER]
 FIGURES = ["figures/grid.png", "figures/jacobian.png", "figures/warped.png", "figures/roc.png"]
 
 
 def settings(images, out, **changes):
-    arguments = {"factor": 0.5, "epochs": 2, "batch_size": 8, "export": False, **changes}
+    arguments = {"factor": 0.5, "epochs": 2, "batch_size": 8, "export": False, "front_ends": NAMES}
+    arguments |= changes
     return Settings(images=images, out=out, **arguments)
 
 
@@ -31,7 +37,6 @@ def whole(digits_file, tmp_path_factory):
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
-        without_graphs(patch)
         wanted = settings(digits_file, out, export=keras.backend.backend() == "tensorflow")
         stop_at(patch, "FlowWarp, seed 0", 1.5)
         with pytest.raises(KeyboardInterrupt):
@@ -40,26 +45,14 @@ def whole(digits_file, tmp_path_factory):
         saved = [path.name for path in checkpoints(out / "runs" / "flowwarp-seed0")]
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
-        without_graphs(patch)
         results = compare(wanted, lines.append)
     return {"out": out, "results": results, "lines": lines, "stopped": stopped, "saved": saved}
-
-
-def stop_at(monkeypatch, name, epochs):
-    update = Progress.update
-
-    def stopping(self, run, epochs_done, loss=None):
-        update(self, run, epochs_done, loss)
-        if run == name and epochs_done >= epochs:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "update", stopping)
 
 
 def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
     assert whole["stopped"] == ["uniform-seed0", "uniform_antialiased-seed0"]
     assert whole["saved"] == ["epoch_00001.weights.h5"]
-    assert f"Continuing in {whole['out']}: 2 of 5 runs are finished." in whole["lines"]
+    assert f"Continuing in {whole['out']}: 2 of 6 runs are finished." in whole["lines"]
     history = whole["results"]["runs"][2]["history"]
     assert len(history) == 2
     assert not list(whole["out"].glob("runs/*/*.weights.h5"))
@@ -68,7 +61,7 @@ def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
 def test_the_table_has_a_row_per_front_end(whole):
     rows = whole["results"]["rows"]
     assert [row["front_end"] for row in rows] == NAMES
-    assert [row["encoder_input"] for row in rows] == [[4, 4]] * 4 + [[8, 8]]
+    assert [row["encoder_input"] for row in rows] == [[4, 4]] * 4 + [[8, 8], [4, 4]]
     for row in rows:
         assert 0 <= row["eer"]["mean"] <= 1
         assert row["eer"]["std"] is None
@@ -76,7 +69,10 @@ def test_the_table_has_a_row_per_front_end(whole):
         assert row["gflops"] > 0
         learned = row["front_end"].startswith("FlowWarp")
         assert (row["folded_cells"] == 0) if learned else (row["folded_cells"] is None)
-    assert rows[-1]["images_per_second"]["front_end"] is None
+        front_end = row["images_per_second"]["front_end"]
+        assert front_end is None if row["front_end"] == FULL else front_end > 0
+    gained = ("FlowWarp - uniform", "FlowWarp antialiased - uniform antialiased")
+    assert tuple(whole["results"]["gains"]) == (*gained, f"{OTHER} - uniform")
 
 
 def test_pairs_are_all_pairs_of_the_test_half(whole):
@@ -112,7 +108,7 @@ def test_figures(whole):
 
 
 def test_the_best_model_is_the_best_downsampled_one(whole):
-    rows = [row for row in whole["results"]["rows"] if row["front_end"] != front_ends.FULL]
+    rows = [row for row in whole["results"]["rows"] if row["front_end"] != FULL]
     best = min(rows, key=lambda row: row["eer"]["mean"])["front_end"]
     assert whole["results"]["best"] == {"front_end": best, "seed": 0}
     model = keras.models.load_model(whole["out"] / "best.keras")
@@ -129,9 +125,17 @@ def test_the_same_command_again_computes_nothing(whole, digits_file, monkeypatch
     def never(*args, **kwargs):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(experiment, "train", never)
+    monkeypatch.setattr(engine, "train", never)
+    without_pictures(monkeypatch)
     again = compare(settings(digits_file, whole["out"]), lambda line: None)
     assert again["rows"] == json.loads(json.dumps(whole["results"]["rows"]))
+    assert again["commands"] == whole["results"]["commands"]
+    some = settings(digits_file, whole["out"], front_ends=("FlowWarp", "uniform"), seeds=(0, 7))
+    some.report = True
+    part = compare(some, lambda line: None)
+    assert [row["front_end"] for row in part["rows"]] == ["FlowWarp", "uniform"]
+    assert list(part["gains"]) == ["FlowWarp - uniform"]
+    assert part["commands"] == whole["results"]["commands"]
 
 
 def test_other_settings_in_the_same_folder_are_refused(whole, digits_file):
@@ -141,43 +145,41 @@ def test_other_settings_in_the_same_folder_are_refused(whole, digits_file):
     assert (whole["out"] / "results.json").read_bytes() == before
 
 
-def test_a_continued_run_is_the_run(tiny, digits_file, tmp_path, monkeypatch):
-    wanted = settings(digits_file, tmp_path, epochs=3)
-    data = data_module.load(wanted)
-    embeddings = []
-    for name, stop in (("at once", None), ("stopped", 1.4)):
-        store = Store(tmp_path / name)
-        store.open(wanted.numbers())
-        arguments = ("FlowWarp", 3, wanted, data, store)
-        if stop is not None:
-            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-                stop_at(patch, "FlowWarp, seed 3", stop)
-                experiment.train(*arguments, progress())
-        experiment.train(*arguments, progress())
-        embeddings.append(store.run("flowwarp-seed3")["embeddings"])
-    np.testing.assert_allclose(*embeddings, rtol=1e-3, atol=1e-3)
-
-
-def progress():
-    return Progress({"FlowWarp, seed 3": 1.0}, 3, report=lambda line: None)
+def test_a_continued_run_is_the_run(whole, digits_file, tmp_path, monkeypatch):
+    shorten(monkeypatch)
+    without_pictures(monkeypatch)
+    wanted = settings(digits_file, tmp_path, front_ends=["FlowWarp"])
+    compare(wanted, lambda line: None)
+    names = "runs/flowwarp-seed0/scores.npz"
+    at_once, continued = (np.load(out / names)["embeddings"] for out in (tmp_path, whole["out"]))
+    np.testing.assert_allclose(continued, at_once, rtol=1e-3, atol=1e-3)
 
 
 def test_front_ends_start_from_the_same_weights_and_see_the_same_images(
-    tiny, digits_file, tmp_path
+    digits_file, tmp_path, monkeypatch
 ):
-    wanted = settings(digits_file, tmp_path)
-    data = data_module.load(wanted)
+    shorten(monkeypatch)
+    keras.config.set_image_data_format("channels_last")
+    task = task_module.Recognition(settings(digits_file, tmp_path))
+    task.load(lambda line: None)
     first = []
     for name in NAMES[:4]:
-        recognizer = front_ends.build(name, wanted, data.image_shape, data.train.num_classes, 5)
-        data.train.seed, data.train.epoch = 5, 1
-        weights = recognizer.head.weights + recognizer.encoder.layers[-1].weights
-        first.append(([keras.ops.convert_to_numpy(w) for w in weights], data.train[0]))
+        model, images = task.model(Run(name, 5)), task.batches(Run(name, 5), 1)[0]
+        weights = model.head.weights + model.encoder.layers[-1].weights
+        first.append(([keras.ops.convert_to_numpy(w) for w in weights], images))
     for kernels, (images, labels) in first[1:]:
         for kernel, expected in zip(kernels, first[0][0], strict=True):
             np.testing.assert_array_equal(kernel, expected)
         np.testing.assert_array_equal(images, first[0][1][0])
         np.testing.assert_array_equal(labels, first[0][1][1])
+
+
+@pytest.mark.parametrize("name", [name for name in FRONT_ENDS if name != FULL])
+def test_every_front_end_has_the_size_of_the_factor(name):
+    layer = front_ends.make(name, 0.25, (64, 64))
+    assert tuple(layer.target_size(64, 64)) == (16, 16)
+    assert layer.antialias == name.endswith("antialiased")
+    assert tuple(getattr(layer, "grid_size", (16, 16))) == (16, 16)
 
 
 def test_training_and_test_identities_are_different(digits_file, tmp_path):
@@ -229,37 +231,46 @@ def test_another_backend_than_the_running_one_is_refused(digits_file, tmp_path):
         compare(settings(digits_file, tmp_path, backend=other), lambda line: None)
 
 
+def test_nothing_is_reported_where_nothing_is_finished(digits_file, tmp_path):
+    wanted = settings(digits_file, tmp_path, report=True)
+    with pytest.raises(SettingError, match="needs a finished run"):
+        compare(wanted, lambda line: None)
+    with pytest.raises(ValueError, match="`settings` must be Settings or SegmentationSettings"):
+        compare("runs")
+
+
 def test_without_tensorflow_only_the_saved_model_is_missing(whole, digits_file, monkeypatch):
     def missing(*args, **kwargs):
         raise ImportError('Install it with: pip install "keras-resample[serving]"')
 
     monkeypatch.setattr(export, "saved_model", missing)
-    monkeypatch.setattr(Store, "read_json", lambda self, name: NO_EARLIER_BEST.get(name))
+    read = Store.read_json
+    hidden = "results.json"  # of the earlier export
+    monkeypatch.setattr(
+        Store, "read_json", lambda self, name: None if name == hidden else read(self, name)
+    )
+    without_pictures(monkeypatch)
     lines = []
     results = compare(settings(digits_file, whole["out"], export=True), lines.append)
     assert results["models"] == ["best.keras"]
     assert any("pip install" in line for line in lines)
 
 
-# What a comparison finds measured, and no results of an earlier export.
-NO_EARLIER_BEST = {"speed.json": {name: {"front_end": 1.0, "encoder": 1.0} for name in NAMES}}
-
-
 def test_verification_of_more_pairs_than_are_kept(monkeypatch):
     labels = np.repeat(np.arange(40), 4)
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(40, 8))[labels] + rng.normal(size=(160, 8))
-    exact = experiment.verification(embeddings, labels)
+    exact = task_module.verification(embeddings, labels)
     monkeypatch.setattr(
         sys.modules["keras_resample.metrics.verification.all_pairs"], "MOST_PAIRS", 100
     )
-    rounded = experiment.verification(embeddings, labels)
+    rounded = task_module.verification(embeddings, labels)
     assert rounded["eer"] == pytest.approx(exact["eer"], abs=1e-3)
     for far, tar in exact["tar"].items():
         assert rounded["tar"][far] == pytest.approx(tar, abs=0.01, nan_ok=True)
 
 
 def test_embeddings_that_are_not_finite_are_reported_as_diverged():
-    numbers = experiment.verification(np.full((4, 3), np.nan), np.array([0, 0, 1, 1]))
+    numbers = task_module.verification(np.full((4, 3), np.nan), np.array([0, 0, 1, 1]))
     assert np.isnan(numbers["eer"])
     assert all(np.isnan(tar) for tar in numbers["tar"].values())

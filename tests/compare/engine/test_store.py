@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from keras_resample.compare.engine import results
-from keras_resample.compare.engine.results import Store, atomic
-from keras_resample.compare.settings import SettingError
+from keras_resample import files
+from keras_resample.compare import SettingError
+from keras_resample.compare.engine import store as module
+from keras_resample.compare.engine.store import Store
 
 NUMBERS = {"factor": 0.25, "size": [64, 64], "epochs": 20}
 
@@ -27,6 +28,7 @@ def test_a_finished_run_is_found_again(tmp_path):
     assert run["eer"] == 0.1
     assert run["embeddings"].shape == (2, 3)
     assert store.run("uniform-seed1") is None
+    assert [run["eer"] for run in store.runs()] == [0.1]
 
 
 def test_other_settings_are_refused_with_the_difference(tmp_path):
@@ -39,7 +41,7 @@ def test_other_settings_are_refused_with_the_difference(tmp_path):
 def test_settings_without_results_are_replaced(tmp_path):
     Store(tmp_path).open(NUMBERS)
     assert not Store(tmp_path).open({**NUMBERS, "factor": 0.5})
-    assert json.loads((tmp_path / results.SETTINGS).read_text())["factor"] == 0.5
+    assert json.loads((tmp_path / module.SETTINGS).read_text())["factor"] == 0.5
 
 
 def test_overwrite_deletes_the_comparison_and_nothing_else(tmp_path):
@@ -71,24 +73,26 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(SettingError, match="No space left on device"):
         Store(tmp_path).open(NUMBERS)
 
 
-def test_a_failed_write_keeps_the_earlier_file(tmp_path):
-    path = tmp_path / "results.json"
-    path.write_text("earlier")
-    with pytest.raises(OSError), atomic(path) as temporary:  # noqa: PT012
-        temporary.write_text("half a fi")
+def test_a_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
-    assert path.read_text() == "earlier"
+
+    store = finished_store(tmp_path)
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError):
+        store.write_json("settings.json", {})
+    assert not list(tmp_path.glob(".*"))
+    assert store.read_json("settings.json") == NUMBERS
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
     store = finished_store(tmp_path)
-    left = store.run_folder("uniform-seed0") / f".{results.TEMPORARY}-model.keras"
+    left = store.run_folder("uniform-seed0") / f"{files.UNFINISHED}123-model.keras"
     left.write_text("half a mod")
     Store(tmp_path).open(NUMBERS)
     assert not left.exists()

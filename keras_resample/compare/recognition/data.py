@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_resample import datasets
-from keras_resample.compare.settings import SettingError
+from keras_resample.compare.engine.checks import SettingError
 
 # Images resized at a time.
 CHUNK = 256

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keras_resample.compare.engine import report
-from keras_resample.compare.front_ends import FRONT_ENDS
+from keras_resample.compare.recognition import table
+from keras_resample.compare.recognition.names import DEFAULT as FRONT_ENDS
 
 EER = {"uniform": 0.2, "uniform antialiased": 0.1, "FlowWarp": 0.05, "FlowWarp antialiased": 0.08,
        "full resolution": 0.01}  # fmt: skip
@@ -32,7 +32,7 @@ SPEED = {name: {"front_end": 12345.0, "encoder": 678.0} for name in FRONT_ENDS}
 
 
 def test_mean_and_standard_deviation_over_seeds():
-    row = report.rows(runs(), SPEED)[0]
+    row = table.rows(runs(), SPEED)[0]
     assert row["eer"]["mean"] == pytest.approx(0.21)
     assert row["eer"]["std"] == pytest.approx(0.02 / 2**0.5)
     assert row["tar"]["1e-3"] == {"mean": None, "std": None}
@@ -40,39 +40,47 @@ def test_mean_and_standard_deviation_over_seeds():
 
 
 def test_the_worst_seed_is_shown_for_folds():
-    row = report.rows(runs(), SPEED)[2]
+    row = table.rows(runs(), SPEED)[2]
     assert (row["folded_cells"], row["jacobian_min"]) == (1, -0.5)
 
 
 def test_one_seed_has_no_spread():
-    assert report.rows(runs((3,)), SPEED)[0]["eer"] == {"mean": pytest.approx(0.26), "std": None}
+    assert table.rows(runs((3,)), SPEED)[0]["eer"] == {"mean": pytest.approx(0.26), "std": None}
 
 
 def test_gains_are_differences_of_the_same_seed():
-    gain = report.gains(runs())["FlowWarp - uniform"]
+    gain = table.gains(runs())["FlowWarp - uniform"]
     assert gain["eer"]["mean"] == pytest.approx(-0.15)
     assert gain["eer"]["std"] == pytest.approx(0, abs=1e-12)
 
 
+def test_every_front_end_that_moves_is_set_against_the_uniform_one_of_its_filter():
+    names = ("uniform", "saliency learned", "saliency predicted antialiased", "full resolution")
+    some = [{**runs((0,))[0], "front_end": name, "eer": 0.1 * i} for i, name in enumerate(names)]
+    found = table.gains(some)
+    assert list(found) == ["saliency learned - uniform"]
+    assert found["saliency learned - uniform"]["eer"]["mean"] == pytest.approx(0.1)
+
+
 def test_the_best_is_not_the_full_resolution():
-    assert report.best(report.rows(runs(), SPEED)) == "FlowWarp"
+    assert table.best(table.rows(runs(), SPEED)) == "FlowWarp"
 
 
 def test_diverged_runs_are_not_the_best():
     diverged = [run | {"eer": None} if run["front_end"] == "FlowWarp" else run for run in runs()]
-    assert report.best(report.rows(diverged, SPEED)) == "FlowWarp antialiased"
-    assert report.best(report.rows([run | {"eer": None} for run in runs()], SPEED)) is None
+    assert table.best(table.rows(diverged, SPEED)) == "FlowWarp antialiased"
+    assert table.best(table.rows([run | {"eer": None} for run in runs()], SPEED)) is None
 
 
 @pytest.mark.parametrize(
     ("impostors", "expected"), [(100, "1e-1"), (75, None), (1000, "1e-2"), (10**6, "1e-3")]
 )
 def test_a_telling_rate_rests_on_ten_pairs(impostors, expected):
-    assert report.telling_far(impostors, ["1e-1", "1e-2", "1e-3"]) == expected
+    assert table.telling_far(impostors, ["1e-1", "1e-2", "1e-3"]) == expected
 
 
 def test_the_table_is_aligned_markdown():
-    lines = report.table_lines({"rows": report.rows(runs(), SPEED)})
+    lines = table.table_lines({"rows": table.rows(runs(), SPEED)})
     assert len(lines) == 2 + len(FRONT_ENDS)
     assert len({len(line) for line in lines}) == 1
     assert "| uniform " in lines[2]

@@ -3,40 +3,67 @@
 import keras
 import numpy as np
 
-import keras_resample as kr
+from keras_resample import datasets, ops
+from keras_resample.compare.engine.checks import SettingError
 
 # Decoded images are kept in memory up to so many bytes.
 MEMORY = 2 << 30
+# Reader, what is trained on, what is tested on, and name of each data set.
+SETS = {
+    "camvid": (
+        datasets.camvid,
+        "train",
+        "val",
+        "CamVid (Brostow et al. 2009, split of SegNet), trained on train, tested on val",
+    ),
+    "cityscapes": (
+        datasets.cityscapes,
+        "train",
+        "val",
+        "Cityscapes (Cordts et al. 2016), trained on train, tested on val",
+    ),
+    "deep_globe": (
+        datasets.deep_globe,
+        "train",
+        "test",
+        "DeepGlobe land cover (Demir et al. 2018), split of 454 / 207 / 142 images",
+    ),
+}
 
 
-def load(options):
-    """The training set, the test set and one sentence about them."""
-    common = {"batch_size": options.batch_size, "data_format": "channels_last"}
-    if options.camvid:
-        train, test = (kr.datasets.camvid(options.camvid, s, **common) for s in ("train", "val"))
-        name = "CamVid (Brostow et al. 2009, split of SegNet), trained on train, tested on val"
-    elif options.cityscapes:
-        sets = (kr.datasets.cityscapes(options.cityscapes, s, **common) for s in ("train", "val"))
-        train, test = sets
-        name = "Cityscapes (Cordts et al. 2016), trained on train, tested on val"
-    elif options.deep_globe:
-        sets = (kr.datasets.deep_globe(options.deep_globe, s, **common) for s in ("train", "test"))
-        train, test = sets
-        name = "DeepGlobe land cover (Demir et al. 2018), split of 454 / 207 / 142 images"
-    else:
-        counts = options.images, max(options.images // 4, 1)
-        train, test = (
-            kr.datasets.generated_scenes(n, options.scene_size, seed=seed, **common)
-            for seed, n in enumerate(counts)
-        )
-        name = "generated street scenes (keras_resample.datasets.generated_scenes)"
-    if options.images and train.num_images > options.images:
-        train = train.subset(np.arange(options.images))
+def load(settings):
+    """The training set, the test set and one sentence about them.
+
+    Raises:
+        SettingError: for a folder that cannot be read.
+    """
+    try:
+        train, test, name = _read(settings)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        name = settings.source() or "images"
+        raise SettingError(name, f"must be readable ({error})", getattr(settings, name)) from error
+    if settings.images and train.num_images > settings.images:
+        train = train.subset(np.arange(settings.images))
     description = (
         f"{name}: {train.num_images} training and {test.num_images} test images of "
         f"{test.image_shape[0]}x{test.image_shape[1]}, {train.num_classes} classes"
     )
     return in_memory(train, flip=True), in_memory(test, shuffle=False), description
+
+
+def _read(settings):
+    """The training set, the test set and their name."""
+    common = {"batch_size": settings.batch_size, "data_format": "channels_last"}
+    if settings.source() is None:
+        counts = settings.images, max(settings.images // 4, 1)
+        train, test = (
+            datasets.generated_scenes(n, settings.scene_size, seed=seed, **common)
+            for seed, n in enumerate(counts)
+        )
+        return train, test, "generated street scenes (keras_resample.datasets.generated_scenes)"
+    reader, *splits, name = SETS[settings.source()]
+    path = getattr(settings, settings.source())
+    return *(reader(path, split, **common) for split in splits), name
 
 
 def in_memory(dataset, flip=False, shuffle=True):
@@ -47,7 +74,7 @@ def in_memory(dataset, flip=False, shuffle=True):
     if dataset.num_images * np.prod(dataset.image_shape) > MEMORY:
         return dataset
     images, labels = dataset.arrays()
-    return kr.datasets.SegmentationDataset(
+    return datasets.SegmentationDataset(
         Windows(images, labels),
         np.broadcast_to(labels.shape[1:], (len(labels), 2)),
         num_classes=dataset.num_classes,
@@ -117,7 +144,7 @@ class EdgeOracle:
             for n, side in zip(self.size, labels.shape[1:], strict=True)
         )
         cells = labels[:, rows.astype(int)][:, :, columns.astype(int)]
-        edges = kr.ops.edge_map(cells, self.blur, binary=True, ignore_class=self.ignore_class)
+        edges = ops.edge_map(cells, self.blur, binary=True, ignore_class=self.ignore_class)
         edges = keras.ops.convert_to_numpy(edges)
         edges = edges / np.maximum(edges.max(axis=(1, 2), keepdims=True), 1e-6)
         rows, columns = (

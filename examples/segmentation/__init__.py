@@ -1,1 +1,0 @@
-"""The parts of `segment_high_resolution.py`: data, networks, methods, training, report."""

@@ -1,0 +1,1 @@
+"""Recognizers behind several front ends: verification of identities never seen in training."""

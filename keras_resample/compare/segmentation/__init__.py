@@ -1,0 +1,1 @@
+"""Segmentation of large images at a small size, behind several ways of downsampling."""

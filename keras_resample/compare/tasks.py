@@ -1,0 +1,27 @@
+"""The kinds of comparisons.
+
+A new one is a folder beside this file: `settings.py`, and `task.py` with a subclass of
+`engine.task.Task` of the name of the folder; and a line here.
+"""
+
+import importlib
+
+from keras_resample.compare.recognition.settings import Settings
+from keras_resample.compare.segmentation.settings import SegmentationSettings
+
+DEFAULT = "recognition"
+SETTINGS = {DEFAULT: Settings, "segmentation": SegmentationSettings}
+
+
+def task_of(settings):
+    """The task of an instance of one of `SETTINGS`; imports what it needs.
+
+    Raises:
+        ValueError: for settings of another type.
+    """
+    for name, cls in SETTINGS.items():
+        if isinstance(settings, cls):
+            module = importlib.import_module(f"keras_resample.compare.{name}.task")
+            return getattr(module, name.capitalize())(settings)
+    known = " or ".join(cls.__name__ for cls in SETTINGS.values())
+    raise ValueError(f"`settings` must be {known}. Received: settings={settings!r}")
