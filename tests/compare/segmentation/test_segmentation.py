@@ -17,7 +17,6 @@ from keras_resample.compare.segmentation.task import Segmentation
 from tests.compare.conftest import shorten, stop_at, without_pictures
 from tests.example_scripts import notebooks
 
-
 # What the comparison below is asked to do.
 GIVEN = (
     *("out", "images", "scene_size", "sizes", "width", "batch_size"),
