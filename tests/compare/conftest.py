@@ -34,12 +34,17 @@ def tiny_unet(input_shape, num_classes, width):
 
 
 def shorten(monkeypatch):
-    """Makes the networks tiny, the measurement of speed short, and TensorFlow trace nothing."""
+    """Makes the networks tiny and the measurement of speed short."""
     monkeypatch.setattr(front_ends, "SMALL", TINY)
     monkeypatch.setattr(networks, "unet", tiny_unet)
     monkeypatch.setattr(task, "SPEED_BATCH", 4)
     monkeypatch.setattr(speed.measure, "__defaults__", (2,))
-    if keras.backend.backend() == "tensorflow":  # tracing takes longer than these few steps
+    without_graphs(monkeypatch)
+
+
+def without_graphs(monkeypatch):
+    """Spares TensorFlow the tracing, which takes longer than a few steps."""
+    if keras.backend.backend() == "tensorflow":
         for model in (models.Recognizer, models.Segmenter):
             eager = functools.partialmethod(model.compile, run_eagerly=True)
             monkeypatch.setattr(model, "compile", eager)

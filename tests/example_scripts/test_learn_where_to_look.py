@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.compare.conftest import without_graphs
 from tests.example_scripts import notebooks
 
 
@@ -13,6 +14,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     pytest.importorskip("tensorflow")
     monkeypatch.chdir(tmp_path)
+    without_graphs(monkeypatch)
     names = notebooks.run("learn_where_to_look", "people, images_per_person, epochs = 4, 3, 1")
     assert sorted(names["curves"]) == ["FlowWarp", "antialiased resize"]
     again = keras.saving.load_model("palms.keras")

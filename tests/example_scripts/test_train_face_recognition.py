@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from tests.compare.conftest import without_graphs
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "examples" / "configs").glob("*.toml"))
@@ -69,6 +70,11 @@ def tiny(input_shape, embedding_dim=8):
 
 
 @pytest.fixture
+def eager(monkeypatch):
+    without_graphs(monkeypatch)
+
+
+@pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr(kr.models, "Tiny", tiny, raising=False)
     path = tmp_path / "small.toml"
@@ -118,7 +124,7 @@ def generate_data(data, size=112):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_configuration_trains(config, path, tmp_path, monkeypatch):
+def test_every_configuration_trains(eager, config, path, tmp_path, monkeypatch):
     changes = ["training.epochs=1", "training.batch_size=4", "training.workers=1"]
     changes += ["backbone.name=Tiny", "backbone.embedding_dim=8"]
     monkeypatch.chdir(tmp_path)
@@ -148,7 +154,7 @@ def test_schedules_warm_up_and_count_epochs_from_the_start(name):
     np.testing.assert_allclose(at, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_a_stopped_run_goes_on_with_the_same_numbers(config, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_with_the_same_numbers(eager, config, tmp_path, monkeypatch):
     config = script.read_config(config)
     whole = script.train(config, tmp_path / "whole")
 
