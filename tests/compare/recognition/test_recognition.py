@@ -46,7 +46,14 @@ def whole(digits_file, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
         results = compare(wanted, lines.append)
-    return {"out": out, "results": results, "lines": lines, "stopped": stopped, "saved": saved}
+    return {
+        "out": out,
+        "settings": wanted,
+        "results": results,
+        "lines": lines,
+        "stopped": stopped,
+        "saved": saved,
+    }
 
 
 def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
@@ -127,7 +134,7 @@ def test_the_same_command_again_computes_nothing(whole, digits_file, monkeypatch
 
     monkeypatch.setattr(engine, "train", never)
     without_pictures(monkeypatch)
-    again = compare(settings(digits_file, whole["out"]), lambda line: None)
+    again = compare(whole["settings"], lambda line: None)
     assert again["rows"] == json.loads(json.dumps(whole["results"]["rows"]))
     assert again["commands"] == whole["results"]["commands"]
     some = settings(digits_file, whole["out"], front_ends=("FlowWarp", "uniform"), seeds=(0, 7))
