@@ -1,8 +1,8 @@
 """The kernels on PyTorch.
 
-The bilinear one is a weighted `embedding_bag` over the pixels, or `grid_sample`. The table of the
-bag has a row of C numbers per pixel and image; or, for few channels and a grid shared by the batch,
-one of C * B numbers per pixel, for the price of two transpositions.
+The bilinear one is a weighted `embedding_bag` over a table of pixels, or `grid_sample`. A row of
+the table is a pixel of one image; or, for few channels and a grid shared by the batch, a pixel of
+eight images, for the price of two transpositions.
 `grid_sample` is faster for few channels at a grid per image. It places a sample to 1e-7 of the
 side, as exact as the relative float32 coordinates of a grid. On a CPU it spends most of its time
 waiting for pixels, so a few images at a time are read in order, then sampled from the cache.
@@ -13,16 +13,20 @@ from torch.nn.functional import channel_shuffle, embedding_bag, grid_sample, har
 
 from keras_resample.backend import reference
 
-FEW_CHANNELS = 16  # below this the rows of the flat table are too short for its gradient
+FEW_CHANNELS = 16  # below this a pixel of one image is too short a row of a table
+VECTOR = (
+    8  # images that are transposed at once: more would be written a part of a cache line a time
+)
+ROW = 32  # numbers that a row of pixels may have to be made of more images than that
 DENSE = 16  # pixels per sample up to which it is worth it to read them all
 CACHE = 2**22  # bytes that are in the cache after they were read
-TABLE = 3 * 2**23  # bytes of rows of pixels; more take longer to get from the system than to fill
+TABLE = 3 * 2**23  # bytes of a table of rows; more take longer to get from the system than to fill
 READ_TOGETHER = 2**14  # reads of integer images at a time
 SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 
 
-def corners(positions, height, width):
-    """The flat indices (b, p, k, 4) of the taps of samples (b, p, k, 2), and their weights."""
+def taps(positions, height, width):
+    """The flat indices (b, p, k, 4) of the taps of samples (b, p, k, 2), and their shares."""
     if height == width:
         first, last, cells = 0, width - 1, (0, width - 2)
     else:
@@ -46,15 +50,15 @@ def bag(table, indices, weights):
 
 
 class Transposition(torch.autograd.Function):
-    """The transposed matrix by `channel_shuffle`: several times as fast as by a copy."""
+    """Transposed matrices (n, rows, cols) by `channel_shuffle`: faster than by a copy."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(matrix):
-        rows, cols = matrix.shape
-        channels_last = matrix.reshape(1, 1, 1, -1).permute(0, 3, 1, 2)
-        return channel_shuffle(channels_last, rows).reshape(cols, rows)
+    def forward(matrices):
+        count, rows, cols = matrices.shape
+        channels_last = matrices.reshape(count, 1, 1, -1).permute(0, 3, 1, 2)
+        return channel_shuffle(channels_last, rows).reshape(count, cols, rows)
 
     @staticmethod
     def setup_context(context, inputs, output):
@@ -156,39 +160,48 @@ def bilinear(images, positions, weights=None):
     dtype = torch.promote_types(images.dtype, torch.float32)
     images, positions = images.to(dtype), positions.to(dtype)
     weights = None if weights is None else weights.to(dtype)
-    batch, height, width, channels = images.shape
-    shared, samples, count = positions.shape[0] == 1, positions.shape[1], positions.shape[2]
     inputs = (images, positions) if weights is None else (images, positions, weights)
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
+    channels, shared = images.shape[3], positions.shape[0] == 1
     if channels < FEW_CHANNELS and not shared:
         taken = take_bilinear(images, positions, training)
-        if weights is not None:
-            taken = taken * weights[..., None]
-        return taken.reshape(batch, samples, channels) if count == 1 else taken.sum(2)
+        taken = taken if weights is None else taken * weights[..., None]
+        return taken[:, :, 0] if taken.shape[2] == 1 else taken.sum(2)
+    many_reads = training or pixels <= DENSE * reads
+    sample = sample_in_rows if channels < FEW_CHANNELS and many_reads else sample_table
+    return sample(images, positions, weights)
 
-    bytes_each = images[0].numel() * images.element_size()
-    together = TABLE // bytes_each if images.is_cpu else batch
-    has_rows = channels < FEW_CHANNELS and shared and min(batch, together) > 1
-    has_rows = has_rows and (training or pixels <= DENSE * reads)
-    if has_rows and batch > together:
-        parts = images.split(together)
-        return torch.cat([bilinear(part, positions, weights) for part in parts])
 
-    indices, taps = corners(positions, height, width)
-    taps = taps if weights is None else taps * weights[..., None]
-    if has_rows:
-        table = Transposition.apply(images.reshape(batch, -1)).reshape(height * width, -1)
-        result = bag(table, indices.reshape(samples, -1), taps.reshape(samples, -1))
-        result = Transposition.apply(result.reshape(samples * channels, batch))
-        return result.reshape(batch, samples, channels)
-
+def sample_table(images, positions, weights):
+    """By a table with a row for each pixel of each image."""
+    batch, height, width, channels = images.shape
+    samples = positions.shape[1]
+    indices, shares = taps(positions, height, width)
+    shares = shares if weights is None else shares * weights[..., None]
     if batch * height * width >= 2**31:
         indices = indices.long()
     first = torch.arange(batch, dtype=indices.dtype, device=indices.device) * (height * width)
     indices = (indices + first.reshape(-1, 1, 1, 1)).reshape(batch * samples, -1)
-    taps = taps.expand(batch, -1, -1, -1).reshape(batch * samples, -1)
-    return bag(images.reshape(-1, channels), indices, taps).reshape(batch, samples, channels)
+    shares = shares.expand(batch, -1, -1, -1).reshape(batch * samples, -1)
+    return bag(images.reshape(-1, channels), indices, shares).reshape(batch, samples, channels)
+
+
+def sample_in_rows(images, positions, weights):
+    """By a table whose rows are the same pixel of several images, which share the grid."""
+    batch, height, width, channels = images.shape
+    together = max(VECTOR, ROW // channels // VECTOR * VECTOR) if images.is_cpu else batch
+    together = min(together, batch)
+    tables = max(1, TABLE // (together * images[0].numel() * images.element_size()))
+    whole = min(tables, batch // together) * together
+    if whole < batch:
+        parts = images.split(whole)
+        return torch.cat([sample_in_rows(part, positions, weights) for part in parts])
+    rows = Transposition.apply(images.reshape(-1, together, height * width * channels))
+    rows = rows.reshape(-1, height, width, channels * together)
+    samples = sample_table(rows, positions, weights)
+    samples = Transposition.apply(samples.reshape(len(rows), -1, together))
+    return samples.reshape(batch, -1, channels)
 
 
 def smallest(values, count):

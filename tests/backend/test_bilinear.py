@@ -148,11 +148,11 @@ def test_every_mode_gives_the_same(shared, k):
 def test_every_part_of_a_batch_is_read(monkeypatch, shared, function, k):
     import torch
 
-    tensors, upstream = case((5, 8, 9, 3), shared, k)
+    tensors, upstream = case((19, 8, 9, 3), shared, k)
     kernel, parts = backend.bilinear.__globals__, []
     monkeypatch.setitem(kernel, "CACHE", tensors[0][0].nbytes)
-    monkeypatch.setitem(kernel, "TABLE", tensors[0][:2].nbytes)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setitem(kernel, "TABLE", tensors[0][:8].nbytes)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
 
     def read(values, *arguments, called=kernel[function], **options):
         parts.append(values.shape[1] // 3 if shared else len(values))
@@ -162,7 +162,7 @@ def test_every_part_of_a_batch_is_read(monkeypatch, shared, function, k):
     expected, expected_gradients = loop(tensors, upstream)
     tensors, upstream = [tensor(t) for t in tensors], tensor(upstream)
     np.testing.assert_allclose(array(bilinear(*tensors)), expected, atol=1e-5)
-    assert parts == [2, 2, 1]
+    assert parts == [8, 8, 3]
     found = gradients(bilinear, tensors, upstream)
     for gradient, loop_gradient in zip(found, expected_gradients, strict=True):
         np.testing.assert_allclose(array(gradient), loop_gradient, atol=2e-5)

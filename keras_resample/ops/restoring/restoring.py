@@ -5,14 +5,9 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.arguments import as_data_format, as_size
+from keras_resample.arguments import as_data_format, as_integer, as_size, check_choice
 from keras_resample.backend.compiling import compiled_once
-from keras_resample.ops.grids import (
-    as_pairs,
-    extent,
-    pixel_centers,
-    uniform_grid_like,
-)
+from keras_resample.ops.grids import as_pairs, extent, pixel_centers, uniform_grid_like
 from keras_resample.ops.restoring.nearest_points import nearest_points
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -35,15 +30,8 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     not reach read from its frame, and where it folds one of the places is read; a pixel never
     reads from further away than its nearest point.
 
-    How the nearest point is found: each tile of 4 x 4 pixels starts at a point that lies in or near
-    it, steps twice to the nearest of that point and its neighbours in the grid, and compares the
-    3 x 3 points around. That these are all that matter is proved by counting: an integral image
-    says how many points lie in the square that the distances found reach. Where there are others,
-    the tile compares the points in the nearest 4, or else 12, boxes of 16 points that lie near
-    each other: enough where every other box is further away than what each pixel found. Where that
-    is not so either, each pixel walks through the tree of those boxes, leaving out the boxes that
-    are further away than its best point. Memory is a few numbers per pixel of one image and per
-    point.
+    Where the grid is smooth and not much denser than the pixels that is quick; it is slowest where
+    most points lie at one place. Memory is a few numbers per pixel of one image and per point.
 
     Gradients flow to the values, none to the grid.
 
@@ -79,11 +67,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
         - [Learning to Downsample for Segmentation of Ultra-High Resolution Images, Jin et al.,
           2022](https://arxiv.org/abs/2109.11071)
     """
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"`interpolation` must be one of {INTERPOLATIONS}. "
-            f"Received: interpolation={interpolation!r}"
-        )
+    check_choice(interpolation, "interpolation", INTERPOLATIONS)
     data_format = as_data_format(data_format)
     for name, value in (("values", values), ("grid", grid)):
         if keras_backend.is_keras_tensor(value):
@@ -91,7 +75,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
                 f"`{name}` must be a tensor; in a functional model restore by a layer, such as "
                 f"`keras_resample.layers.GridSampler`. Received: {name}={value}"
             )
-    height, width = _check_image_size(size)
+    height, width = _image_size(size)
     values = ops.convert_to_tensor(values)
     grid = as_pairs(grid, "grid", ranks=(4,))
     _check_values(values, grid, data_format)
@@ -212,20 +196,20 @@ def _displacement_at(cells, size, place):
     return top + (bottom - top) * fy, (b - a) * (1 - fy) + (d - c) * fy, bottom - top
 
 
-def _check_image_size(size):
-    """(height, width) as numbers, or as scalar tensors where one is."""
+def _image_size(size):
+    """(height, width) as integers, or as scalar tensors where one is."""
     if ops.is_tensor(size) and tuple(size.shape) == (2,):
         size = (size[0], size[1])
-    if not isinstance(size, (tuple, list)) or len(size) != 2 or not all(map(_is_length, size)):
-        return as_size(size)  # raises
-    return tuple(n if ops.is_tensor(n) else int(n) for n in size)
+    if isinstance(size, (tuple, list)) and len(size) == 2 and any(map(_is_length, size)):
+        return tuple(n if _is_length(n) else as_integer(n, "size") for n in size)
+    return as_size(size)
 
 
-def _is_length(length):
-    if ops.is_tensor(length):
-        is_integer = keras_backend.is_int_dtype(keras_backend.standardize_dtype(length.dtype))
-        return is_integer and len(length.shape) == 0
-    return isinstance(length, (int, np.integer)) and not isinstance(length, bool) and length > 0
+def _is_length(value):
+    """Whether it is a tensor of one integer."""
+    if not ops.is_tensor(value) or len(value.shape):
+        return False
+    return keras_backend.is_int_dtype(keras_backend.standardize_dtype(value.dtype))
 
 
 def _check_values(values, grid, data_format):
