@@ -1,6 +1,20 @@
 """The kernels of the backend that Keras runs on.
 
-The only place of the package, next to `export`, that imports a framework.
+The only place of the package, next to `export`, that imports a framework. `reference.py` says
+what a kernel computes, in `keras.ops`; `tensorflow.py`, `jax.py` and `torch.py` compute the same
+faster. All four use these words:
+
+    position    (x, y) of a sample in pixels, the centre of the first pixel at 0
+    tap         one of the four pixels around a position: top left, top right, bottom left and
+                right; named by its flat index, row * width + column
+    fraction    fx, fy: how far a position is on its way from the top left tap to the others
+    share       how much of a tap is in a sample: a sample is the sum of share * tap
+    weight      of a sample in the sum of k samples that is one output
+    table       pixels as rows of numbers, which are read by their index
+    upstream    the gradient to what a kernel gave; from it come those `to_images` and `to_grid`
+    fusion      what a compiler may make one piece of: `fusion()` is a context for operations of a
+                graph, `fused` a function and its gradient, each in one fusion. (`compiled_once` is
+                something else: loops as a graph of their own, also where all else runs eagerly)
 """
 
 import keras

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 
-def taps(coordinate, size):
+def split(coordinate, size):
     """Splits pixel coordinates, moved into [0, size - 1], into two pixels and a fraction.
 
     By `where` rather than `clip`, whose gradient on the bound differs between backends. The
@@ -21,11 +21,28 @@ def taps(coordinate, size):
     return low, high, coordinate - ops.cast(low, coordinate.dtype)
 
 
-def tap_weights(fx, fy, weights):
-    """Weights of the four taps, row by row, from a sample's place between them."""
+def tap_shares(fx, fy, weights):
+    """Shares of the four taps in a sample."""
     gx, gy = 1 - fx, 1 - fy
-    taps = (gy * gx, gy * fx, fy * gx, fy * fx)
-    return taps if weights is None else [tap * weights for tap in taps]
+    shares = (gy * gx, gy * fx, fy * gx, fy * fx)
+    return shares if weights is None else [share * weights for share in shares]
+
+
+def grid_gradients(products, fx, fy, weights):
+    """The gradients to x, y and the weights (None for none), shaped as these are.
+
+    Args:
+        products: of each tap with the gradient to the sample, summed over the channels, and over
+            the images of a shared grid.
+    """
+    a, b, c, d = products
+    to_x = (b - a) * (1 - fy) + (d - c) * fy
+    to_y = (c - a) * (1 - fx) + (d - b) * fx
+    if weights is None:
+        return to_x, to_y, None
+    shares = tap_shares(fx, fy, None)
+    to_weights = sum(product * share for product, share in zip(products, shares, strict=True))
+    return to_x * weights, to_y * weights, to_weights
 
 
 def take_pixels(images, rows, cols):
@@ -52,7 +69,7 @@ def bilinear(images, positions, weights=None):
         images: (b, h, w, c), any dtype.
         positions: float32 (b or 1, p, k, 2), pixel coordinates (x, y), the first pixel's centre at
             0. A first axis of 1 is one grid shared by the whole batch.
-        weights: float32 (b or 1, p, k), or None for 1.
+        weights: float32, of the shape of `positions` without its last axis, or None for 1.
 
     Returns:
         (b, p, c), float64 for float64 images, else float32.
@@ -60,8 +77,8 @@ def bilinear(images, positions, weights=None):
     dtype = accumulator(keras.backend.standardize_dtype(images.dtype))
     _, height, width, _ = ops.shape(images)
     positions = ops.cast(positions, dtype)
-    left, right, fx = taps(positions[..., 0], width)
-    top, bottom, fy = taps(positions[..., 1], height)
+    left, right, fx = split(positions[..., 0], width)
+    top, bottom, fy = split(positions[..., 1], height)
     scale = 1.0 if weights is None else ops.cast(weights, dtype)
     result = 0.0
     for rows, weight_y in ((top, 1.0 - fy), (bottom, fy)):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_resample.backend import reference
-from keras_resample.backend.reference import tap_weights
+from keras_resample.backend.reference import grid_gradients, tap_shares
 
 FEW_ROWS = 16  # that are compared one by one faster than `argmin` does, and soon compiled
 
@@ -47,8 +47,8 @@ def sizes(images):
     return [dynamic[i] if n is None else n for i, n in enumerate(images.shape)]
 
 
-def places(images, x, y):
-    """The flat index of the top left tap, the steps to the four taps, and the fractions."""
+def taps(images, x, y):
+    """The flat indices of the four taps, and the fractions."""
     _, height, width, _ = sizes(images)
 
     def split(coordinate, size):
@@ -58,8 +58,9 @@ def places(images, x, y):
 
     left, fx = split(x, width)
     top, fy = split(y, height)
-    right, below = tf.minimum(width - 1, 1), width * tf.minimum(height - 1, 1)
-    return top * width + left, (0, right, below, below + right), fx, fy
+    first, right, below = top * width + left, tf.minimum(width - 1, 1), tf.minimum(height - 1, 1)
+    steps = (0, right, width * below, width * below + right)
+    return [first + step for step in steps], fx, fy
 
 
 def take(images, indices):
@@ -78,61 +79,49 @@ def forward(images, x, y, weights):
     """
     batch, height, width, channels = sizes(images)
     with fusion():
-        first, steps, fx, fy = places(images, x, y)
-        indices = [first + step for step in steps]
-        taps = tap_weights(fx, fy, weights)
+        indices, fx, fy = taps(images, x, y)
+        shares = tap_shares(fx, fy, weights)
     with fusion():
         table = tf.reshape(images, (batch, height * width, channels))
-        pairs = zip(indices, taps, strict=True)
-        terms = [tf.cast(take(table, index), fx.dtype) * tap[..., None] for index, tap in pairs]
+        pairs = zip(indices, shares, strict=True)
+        terms = [tf.cast(take(table, index), fx.dtype) * share[..., None] for index, share in pairs]
         total = tf.add_n(terms)
         return total[:, :, 0] if x.shape[2] == 1 else tf.reduce_sum(total, axis=2)
+
+
+def backward_to_grid(images, x, y, weights, upstream):
+    """The gradients to `x`, `y` and `weights`."""
+    batch, height, width, channels = sizes(images)
+    indices, fx, fy = taps(images, x, y)
+    with fusion():
+        table = tf.reshape(images, (batch, height * width, channels))
+        pixels = [tf.cast(take(table, index), fx.dtype) for index in indices]
+        products = [tf.reduce_sum(taken * upstream[:, :, None], axis=3) for taken in pixels]
+    if x.shape[0] == 1:
+        products = [tf.reduce_sum(product, axis=0, keepdims=True) for product in products]
+    return grid_gradients(products, fx, fy, weights)
+
+
+def backward_to_images(images, x, y, weights, upstream):
+    batch, height, width, channels = sizes(images)
+    indices, fx, fy = taps(images, x, y)
+    indices = tf.stack(indices, axis=-1)
+    shares = tf.stack(tap_shares(fx, fy, weights), axis=-1)
+    if x.shape[0] == 1:
+        values = rows(upstream, batch)[:, :, None, None] * shares[..., None]
+        total = tf.math.unsorted_segment_sum(values, indices, height * width)
+        total = tf.transpose(tf.reshape(total, (height * width, batch, channels)), (1, 0, 2))
+    else:
+        indices += tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1, 1))
+        values = upstream[:, :, None, None] * shares[..., None]
+        total = tf.math.unsorted_segment_sum(values, indices, batch * height * width)
+    return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)
 
 
 def rows(values, batch):
     """(b, n, c) to (1, n, b * c): one "image" whose pixels have the channels of the whole batch."""
     values = tf.transpose(values, (1, 0, 2))
     return tf.reshape(values, (1, tf.shape(values)[0], batch * values.shape[2]))
-
-
-def backward_to_grid(images, x, y, weights, upstream):
-    """The gradients to `x`, `y` and `weights`."""
-    batch, height, width, channels = sizes(images)
-    first, steps, fx, fy = places(images, x, y)
-    indices = [first + step for step in steps]
-    with fusion():
-        table = tf.reshape(images, (batch, height * width, channels))
-        pixels = [tf.cast(take(table, index), fx.dtype) for index in indices]
-        dots = [tf.reduce_sum(taken * upstream[:, :, None], axis=3) for taken in pixels]
-    if x.shape[0] == 1:
-        dots = [tf.reduce_sum(dot, axis=0, keepdims=True) for dot in dots]
-    a, b, c, d = dots
-    scale = 1 if weights is None else weights
-    to_x = scale * ((b - a) * (1 - fy) + (d - c) * fy)
-    to_y = scale * ((c - a) * (1 - fx) + (d - b) * fx)
-    if weights is None:
-        return to_x, to_y
-    taps = zip((a, b, c, d), tap_weights(fx, fy, None), strict=True)
-    to_weights = tf.add_n([value * tap for value, tap in taps])
-    if weights.shape[0] == 1 and x.shape[0] != 1:
-        to_weights = tf.reduce_sum(to_weights, axis=0, keepdims=True)
-    return to_x, to_y, to_weights
-
-
-def backward_to_images(images, x, y, weights, upstream):
-    batch, height, width, channels = sizes(images)
-    first, steps, fx, fy = places(images, x, y)
-    indices = tf.stack([first + step for step in steps], axis=-1)
-    taps = tf.stack(tap_weights(fx, fy, weights), axis=-1)
-    if x.shape[0] == 1:
-        values = rows(upstream, batch)[:, :, None, None] * taps[..., None]
-        total = tf.math.unsorted_segment_sum(values, indices, height * width)
-        total = tf.transpose(tf.reshape(total, (height * width, batch, channels)), (1, 0, 2))
-    else:
-        indices += tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1, 1))
-        values = upstream[:, :, None, None] * taps[..., None]
-        total = tf.math.unsorted_segment_sum(values, indices, batch * height * width)
-    return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)
 
 
 def bilinear(images, positions, weights=None):
@@ -152,7 +141,7 @@ def bilinear(images, positions, weights=None):
             to_images = None
             if images.dtype.is_floating:
                 to_images = backward_to_images(images, x, y, weights, upstream)
-            return to_images, *to_grid
+            return (to_images, *to_grid)[: len(tensors)]
 
         return forward(images, x, y, weights), gradient
 

@@ -20,12 +20,14 @@ def check(values, count, smallest):
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("count", [1, 3, 12])
-@pytest.mark.parametrize("shape", [(12, 7), (13, 4, 5), (64, 9)])
-@pytest.mark.parametrize("different", [1000, 5])
-def test_equals_a_stable_sort(name, count, shape, different):
-    values = np.random.default_rng(0).integers(0, different, shape).astype("float32") / 7
-    check(values, count, KERNELS[name])
+@pytest.mark.parametrize(
+    ("count", "shape"), [(1, (12, 7)), (1, (64, 9)), (3, (13, 4, 5)), (12, (12, 7)), (12, (64, 9))]
+)
+def test_equals_a_stable_sort(name, count, shape):
+    """Half of the columns have many equal values."""
+    values = np.random.default_rng(0).integers(0, 1000, shape)
+    values[..., ::2] %= 5
+    check(values.astype("float32") / 7, count, KERNELS[name])
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="unknown sizes")

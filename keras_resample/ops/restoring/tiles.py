@@ -40,6 +40,6 @@ def squared_distances(x, y, centers):
 
 
 def pixels(centers):
-    """The pixels of each tile, (2, 16, tiles): x and y."""
-    x, y = np.tile(OFFSETS, TILE), np.repeat(OFFSETS, TILE)
-    return centers[:, None] + ops.convert_to_tensor(np.stack([x, y])[..., None])
+    """The x and the y of each tile's pixels, (16, tiles)."""
+    x, y = np.tile(OFFSETS, TILE)[:, None], np.repeat(OFFSETS, TILE)[:, None]
+    return centers[0] + ops.convert_to_tensor(x), centers[1] + ops.convert_to_tensor(y)
