@@ -1,7 +1,7 @@
 """Times FlowWarp and the sampler against Keras's own resize.
 
-    python benchmarks/sampling.py --output docs/results/sampling.md
-    python benchmarks/sampling.py --backend torch --threads 2 --end-to-end
+    python benchmarks/sampling.py --end-to-end --output docs/results/sampling.md
+    python benchmarks/sampling.py --backend torch --threads 2 --cases training
 
 Without `--backend` each of the three runs in a process of its own. With a GPU the same commands
 measure there, in wall time.
@@ -32,8 +32,17 @@ CASES = {
     "inference, per-image grids 512->128x3": (8, 512, 128, 3, False, False, ""),
     "training, per-image grids 512->128x3": (8, 512, 128, 3, False, False, "grid"),
 }
+MAPPED = "inference, image 112->56x3"  # the case of `map_coordinates`, which is that slow
 MAP = (31, 31)  # of the saliency that grids per image come from
 SIGMA = 31 / 6  # of its window, in its cells
+VARIANTS = (
+    "FlowWarpDownsample",
+    "ops.sample",
+    "penalties",
+    "conditioning",
+    "grid_sample",
+    "map_coordinates",
+)
 BARS = {
     "inference, image 112->56x3": (1.5, 2.0, 0.4),
     "inference, antialiased 112->28x3": (4, 4, 2),
@@ -62,8 +71,12 @@ uniform one (0.7 pixels); grids per image are those of random saliency maps. Bar
 * glibc is told to keep freed memory, and in each round every variant is called twice in its turn
   and timed the second time: what one leaves in caches and allocator is not charged to the next, and
   a quick one is not timed in a longer row of its own calls than a slow one.
-* `FlowWarpDownsample` in training includes its penalties on the flow and their gradient, which cost
-  the same at any batch size; `ops.sample` is the sampling alone.
+* `FlowWarpDownsample` in training is the sum of its parts: `ops.sample` is the sampling alone,
+  "penalties" those on the flow and "conditioning" that of its gradient, both forward and backward.
+  The last two cost the same at any batch size.
+* The peers: "grid_sample" is `torch.nn.functional.grid_sample` on the permuted view, and
+  "map_coordinates" is `keras.ops.image.map_coordinates` of each image and channel under
+  `vectorized_map`. Neither antialiases.
 * "four takes" is the kernel in plain `keras.ops`, given its coordinates: the definition that the
   kernels are tested by, and what torch.export and torch.compile get.
 """
@@ -73,9 +86,11 @@ def sampling_calls(case, mode):
     """The variants of one case: functions without arguments that compute and return tensors."""
     import numpy as np
     from keras import ops
+    from keras.backend import backend
 
     import keras_resample as kr
     from keras_resample.backend import reference
+    from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 
     batch, height, size, channels, antialias, shared, wrt = CASES[case]
     rng = np.random.default_rng(0)
@@ -100,13 +115,17 @@ def sampling_calls(case, mode):
             images, (size, size), "bilinear", antialias=antialias, data_format="channels_last"
         )
 
-    def flow_warp():
+    def layer_of_flow():
         layer = kr.layers.FlowWarpDownsample(
             size=(size, size), antialias=antialias, data_format="channels_last"
         )
         layer.build(images.shape)
         layer.set_flow(flow[0])
         layer.trainable = bool(wrt)
+        return layer
+
+    def flow_warp():
+        layer = layer_of_flow()
 
         def run(images, weights):
             if not wrt:
@@ -126,9 +145,34 @@ def sampling_calls(case, mode):
         output = reference.bilinear(images, pixels)
         return ops.reshape(output, upstream.shape)
 
-    def call(function, given, upstream=upstream, gradient_to=(1,)):
+    def penalties():
+        displacement = ops.convert_to_tensor(flow * size / height)
+        return call(layer_of_flow().penalty, (displacement,), ops.ones(()), (0,), of_images=False)
+
+    def conditioning():
+        weights = ops.convert_to_tensor(flow[0] * (size / height / FLOW_UNIT))
+        return call(with_conditioned_gradient, (weights,), (weights, ops.ones(())), (0,), False)
+
+    def grid_sample(images, grid):
+        from torch.nn.functional import grid_sample
+
+        places = (2 * grid - 1).expand(batch, -1, -1, -1)
+        samples = grid_sample(
+            images.permute(0, 3, 1, 2), places, padding_mode="border", align_corners=False
+        )
+        return samples.permute(0, 2, 3, 1)
+
+    def map_coordinates(images, grid):
+        places = ops.transpose(ops.flip(grid[0], axis=-1) * height - 0.5, (2, 0, 1))
+        planes = ops.reshape(ops.transpose(images, (0, 3, 1, 2)), (-1, height, height))
+        samples = ops.vectorized_map(
+            lambda plane: ops.image.map_coordinates(plane, places, 1, "nearest"), planes
+        )
+        return ops.transpose(ops.reshape(samples, (batch, channels, size, size)), (0, 2, 3, 1))
+
+    def call(function, given, upstream=upstream, gradient_to=(1,), of_images=True):
         if wrt:
-            gradient_to = (0, *gradient_to) if wrt == "both" else gradient_to
+            gradient_to = (0, *gradient_to) if wrt == "both" and of_images else gradient_to
             function = harness.with_gradient(function, upstream, gradient_to)
         else:
             function = harness.without_gradient(function)
@@ -139,6 +183,12 @@ def sampling_calls(case, mode):
     if shared:
         calls["FlowWarpDownsample"] = flow_warp()
     calls["ops.sample"] = call(sample, (images, grid))
+    if shared and wrt == "grid":
+        calls["penalties"], calls["conditioning"] = penalties(), conditioning()
+    if backend() == "torch" and not antialias:
+        calls["grid_sample"] = call(grid_sample, (images, grid))
+    if case == MAPPED:
+        calls["map_coordinates"] = call(map_coordinates, (images, grid))
     calls["four takes"] = call(four_takes, (images, pixels))
     return calls
 
@@ -195,7 +245,8 @@ def cell(case, variant, backend, rows):
     ratios = [r["ratio"] for r in rows if r["case"] == case and r["variant"] == variant]
     if not ratios:
         return ""
-    bar = f" ({BARS[case][harness.BACKENDS.index(backend)]})" if case in BARS else ""
+    has_bar = case in BARS and variant in ("FlowWarpDownsample", "ops.sample")
+    bar = f" ({BARS[case][harness.BACKENDS.index(backend)]})" if has_bar else ""
     return f"{ratios[0]:.2f}{bar}"
 
 
@@ -211,7 +262,7 @@ def report(results):
     lines += ["| case | variant | " + " | ".join(f"{b} {m}" for b, m in columns) + " |"]
     lines += ["|---" * (len(columns) + 2) + "|"]
     for case in CASES:
-        for variant in ("FlowWarpDownsample", "ops.sample"):
+        for variant in VARIANTS:
             cells = [
                 cell(case, variant, r["backend"], rows)
                 for r in results
