@@ -2,7 +2,7 @@
 
 The bilinear one is a weighted `embedding_bag` over a table of pixels, or `grid_sample`. A row of
 the table is a pixel of one image; or, for few channels and a grid shared by the batch, a pixel of
-eight images, for the price of two transpositions.
+several images, for the price of two transpositions.
 `grid_sample` is faster for few channels at a grid per image. It places a sample to 1e-7 of the
 side, as exact as the relative float32 coordinates of a grid. On a CPU it spends most of its time
 waiting for pixels, so a few images at a time are read in order, then sampled from the cache.
@@ -168,9 +168,9 @@ def bilinear(images, positions, weights=None):
         taken = take_bilinear(images, positions, training)
         taken = taken if weights is None else taken * weights[..., None]
         return taken[:, :, 0] if taken.shape[2] == 1 else taken.sum(2)
-    many_reads = training or pixels <= DENSE * reads
-    sample = sample_in_rows if channels < FEW_CHANNELS and many_reads else sample_table
-    return sample(images, positions, weights)
+    if channels < FEW_CHANNELS and (training or pixels <= DENSE * reads):
+        return sample_in_rows(images, positions, weights, training)
+    return sample_table(images, positions, weights)
 
 
 def sample_table(images, positions, weights):
@@ -187,16 +187,19 @@ def sample_table(images, positions, weights):
     return bag(images.reshape(-1, channels), indices, shares).reshape(batch, samples, channels)
 
 
-def sample_in_rows(images, positions, weights):
-    """By a table whose rows are the same pixel of several images, which share the grid."""
+def sample_in_rows(images, positions, weights, training):
+    """By a table whose rows are the same pixel of several images, which share the grid.
+
+    In training of as many as there are: its gradient is the quicker, the longer the rows.
+    """
     batch, height, width, channels = images.shape
-    together = max(VECTOR, ROW // channels // VECTOR * VECTOR) if images.is_cpu else batch
-    together = min(together, batch)
-    tables = max(1, TABLE // (together * images[0].numel() * images.element_size()))
-    whole = min(tables, batch // together) * together
+    most = max(1, TABLE // (images[0].numel() * images.element_size())) if images.is_cpu else batch
+    few = most if training or not images.is_cpu else max(VECTOR, ROW // channels // VECTOR * VECTOR)
+    together = min(few, batch)
+    whole = max(1, min(most, batch) // together) * together
     if whole < batch:
         parts = images.split(whole)
-        return torch.cat([sample_in_rows(part, positions, weights) for part in parts])
+        return torch.cat([sample_in_rows(part, positions, weights, training) for part in parts])
     rows = Transposition.apply(images.reshape(-1, together, height * width * channels))
     rows = rows.reshape(-1, height, width, channels * together)
     samples = sample_table(rows, positions, weights)
