@@ -108,7 +108,7 @@ def IResNet(
     return keras.Model(inputs, outputs, name=name or "iresnet")
 
 
-def _published(number, parameters):
+def _published(number):
     """One of the published networks, a function with the arguments they all have."""
 
     def network(
@@ -125,15 +125,20 @@ def _published(number, parameters):
 
     blocks = ", ".join(map(str, BLOCKS[number]))
     network.__name__ = network.__qualname__ = f"IResNet{number}"
-    network.__doc__ = f"`IResNet` with {blocks} blocks: {parameters} M parameters at 112 x 112."
+    network.__doc__ = f"`IResNet` with {blocks} blocks."
     return network
 
 
-IResNet18 = _published(18, "24.0")
-IResNet34 = _published(34, "34.1")
-IResNet50 = _published(50, "43.6")
-IResNet100 = _published(100, "65.2")
-IResNet200 = _published(200, "118.8")
+IResNet18 = _published(18)
+"""`IResNet` of 24.0 M parameters at 112 x 112; its arguments from `input_shape` on."""
+IResNet34 = _published(34)
+"""`IResNet` of 34.1 M parameters at 112 x 112; its arguments from `input_shape` on."""
+IResNet50 = _published(50)
+"""`IResNet` of 43.6 M parameters at 112 x 112; its arguments from `input_shape` on."""
+IResNet100 = _published(100)
+"""`IResNet` of 65.2 M parameters at 112 x 112; its arguments from `input_shape` on."""
+IResNet200 = _published(200)
+"""`IResNet` of 118.8 M parameters at 112 x 112; its arguments from `input_shape` on."""
 
 
 def _block(make, style, x, filters, strides, name):
