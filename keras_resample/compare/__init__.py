@@ -52,3 +52,10 @@ def compare(settings=None, report=print):
     from keras_resample.compare.engine.run import run
 
     return run(tasks.task_of(settings or Settings()), report)
+
+
+__all__ = ["SegmentationSettings", "SettingError", "Settings", "compare"]
+
+
+def __dir__():
+    return __all__
