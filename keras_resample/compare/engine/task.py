@@ -1,5 +1,6 @@
 """What one kind of comparison brings to the engine."""
 
+import abc
 import dataclasses
 
 import keras
@@ -33,7 +34,7 @@ class Run:
         return "-".join(filter(None, words))
 
 
-class Task:
+class Task(abc.ABC):
     """A kind of comparison: its settings, data, methods, and what is measured and shown of them.
 
     A subclass gives the methods below. The engine (`run`) calls `load` first, trains what is not
@@ -55,34 +56,35 @@ class Task:
     def __init__(self, settings):
         self.settings = settings
 
+    @abc.abstractmethod
     def load(self, say):
         """Reads the data, and returns one sentence about them.
 
         Raises:
             SettingError: for data that cannot be used.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def runs(self):
         """List of the `Run`s that the settings ask for, in the order of their training."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def work(self, run):
         """Expected length of an epoch of a run, in any unit."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def model(self, run):
         """The model of a run, compiled and built, its initial weights by the seed of the run."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def batches(self, run, epoch):
         """What `fit` reads from `epoch` on; the order of an epoch depends on seed and epoch."""
-        raise NotImplementedError
 
     def fit_options(self, run):
         """Further arguments of `fit`: a dict."""
         return {}
 
+    @abc.abstractmethod
     def test(self, run, model, history):
         """What is measured of a trained model.
 
@@ -92,16 +94,16 @@ class Task:
         Returns:
             `(record, arrays)`: JSON values, and a dict of numpy arrays.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def timed(self, run, model):
         """What is timed of a model: dict from a name to `(model, batch)`, or to None."""
-        raise NotImplementedError
 
     def load_model(self, path):
         """A model that `test` has seen."""
         return keras.models.load_model(path)
 
+    @abc.abstractmethod
     def results(self, records, speed):
         """The task's own part of `results.json`.
 
@@ -109,11 +111,10 @@ class Task:
             records: list of a dict for each run: record and arrays of `test`.
             speed: dict from the label of a run to images per second of each part of `timed`.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sentence(self, record):
         """What a run has reached, for people."""
-        raise NotImplementedError
 
     def figures(self, records, load):
         """Pairs of the name of a figure and the Matplotlib figure.
@@ -131,6 +132,6 @@ class Task:
         """Lines for the terminal."""
         return []
 
+    @abc.abstractmethod
     def page(self, results):
         """Lines of `results.md`."""
-        raise NotImplementedError
