@@ -77,6 +77,7 @@ def take(images, indices):
     return jax.vmap(lambda t, i: t.at[i].get(mode="promise_in_bounds"))(table, indices)
 
 
+@jax.jit  # outside of a larger program too, where each call would compile its loop
 def tap_products(images, indices, upstream):
     """Scalar products over the channels of `upstream` and each tap, (4, b or 1, p, k).
 

@@ -14,9 +14,7 @@ from torch.nn.functional import channel_shuffle, embedding_bag, grid_sample, har
 from keras_resample.backend import reference
 
 FEW_CHANNELS = 16  # below this a pixel of one image is too short a row of a table
-VECTOR = (
-    8  # images that are transposed at once: more would be written a part of a cache line a time
-)
+VECTOR = 8  # images transposed at once: of more, each write is but a part of a cache line
 ROW = 32  # numbers that a row of pixels may have to be made of more images than that
 DENSE = 16  # pixels per sample up to which it is worth it to read them all
 CACHE = 2**22  # bytes that are in the cache after they were read
