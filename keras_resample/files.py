@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 UNFINISHED = ".unfinished-"
+REPLACED = ".replaced-"
 
 
 @contextlib.contextmanager
@@ -13,7 +14,8 @@ def whole(*paths):
     """Paths to write to, one for each of `paths`, whose place they take when the block ends.
 
     What was written is on the disk before the first of them is renamed. Where the block fails, or
-    the process is killed, whatever stood at `paths` is as it was.
+    the process is killed, whatever stood at `paths` is as it was. After a kill a folder that was to
+    be replaced may lie beside its place, under a name that begins with `.replaced-`.
 
     Args:
         *paths: files, or folders that hold files. Their own folder must exist.
@@ -54,7 +56,8 @@ def _replace(new, path):
     if not new.is_dir() or not path.exists():
         os.replace(new, path)
         return
-    old = new.with_name(f"{new.name}.replaced")  # no system call replaces a folder of files
+    # No system call replaces a folder of files. Its name is none that `remove_unfinished` removes.
+    old = path.with_name(f"{REPLACED}{os.getpid()}-{path.name}")
     os.replace(path, old)
     try:
         os.replace(new, path)

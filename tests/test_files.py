@@ -64,7 +64,7 @@ def test_a_failed_rename_leaves_what_was_there(path, monkeypatch):
     replace = os.replace
 
     def refuse(source, target):
-        if str(target) == str(path) and not str(source).endswith(".replaced"):
+        if str(target) == str(path) and ".replaced-" not in str(source):
             raise PermissionError("no")
         replace(source, target)
 
@@ -101,3 +101,27 @@ def test_what_a_killed_writer_left_is_removed(path):
     write(part, "half")
     remove_unfinished(path.parent)
     assert os.listdir(path.parent) == []
+
+
+def test_a_folder_survives_a_kill_between_two_renames(tmp_path, monkeypatch):
+    """It lies beside its place, under a name that no later writer removes."""
+    path = tmp_path / "folder"
+    write(path, "old")
+    replace, killed = os.replace, []
+
+    def kill(source, target):
+        if killed or str(target) == str(path):
+            killed.append(True)
+            raise SystemExit
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", kill)
+    with pytest.raises(SystemExit), whole(path) as (part,):
+        write(part, "new")
+    monkeypatch.undo()
+    remove_unfinished(tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert read(left) == {"old"}
+    with whole(path) as (part,):
+        write(part, "newer")
+    assert read(path) == {"newer"} and read(left) == {"old"}
