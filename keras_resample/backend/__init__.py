@@ -13,16 +13,16 @@ faster. All four use these words:
     table       pixels as rows of numbers, which are read by their index
     upstream    the gradient to what a kernel gave; from it come those `to_images` and `to_grid`
     fusion      what a compiler may make one piece of: `fusion()` is a context for operations of a
-                graph, `fused` a function and its gradient, each in one fusion. (`compiled_once` is
-                something else: loops as a graph of their own, also where all else runs eagerly)
+                graph. (`compiled_once` is something else: loops as a graph of their own, also where
+                all else runs eagerly)
 """
 
 import keras
 
 from keras_resample.backend.reference import (
-    fused,
     fusion,
     grouped_convolution,
+    mapped,
     nearest,
     smallest,
 )
@@ -30,9 +30,9 @@ from keras_resample.backend.reference import (
 if keras.backend.backend() == "tensorflow":
     from keras_resample.backend.tensorflow import (
         bilinear,
-        fused,
         fusion,
         grouped_convolution,
+        mapped,
         smallest,
     )
 elif keras.backend.backend() == "jax":

@@ -144,11 +144,6 @@ def _smallest_by_pairs(values, index):
     return values[0], index[0]
 
 
-def fused(function, tensor):
-    """`function(tensor)`, a scalar, with the least cost per operation the backend has."""
-    return function(tensor)
-
-
 def fusion():
     """Context in which operations may be compiled together."""
     return contextlib.nullcontext()
@@ -157,3 +152,13 @@ def fusion():
 def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_rate):
     """Convolution whose groups are told by the channels of `inputs` over those of the kernel."""
     return ops.conv(inputs, kernel, tuple(strides), padding, data_format, dilation_rate)
+
+
+def mapped(function, values, shape, dtype):
+    """`function` of each of `values` (b, ...), one after the other, in a stack (b, ...).
+
+    Args:
+        function: gives a tensor of `shape`, whose sizes may be tensors, and `dtype`.
+        values: tensor, or tuple of tensors for a function of such a tuple.
+    """
+    return ops.map(function, values)

@@ -23,24 +23,6 @@ def fusion():
     return contextlib.nullcontext() if tf.executing_eagerly() else tf.xla.experimental.jit_scope()
 
 
-def fused(function, tensor):
-    """`function(tensor)`, a scalar, and its gradient, each in one piece."""
-
-    @tf.custom_gradient
-    def value(tensor):
-        def gradient(upstream):
-            with fusion(), tf.GradientTape() as tape:
-                tape.watch(tensor)
-                result = tf.convert_to_tensor(function(tensor))
-            with fusion():
-                return upstream * tape.gradient(result, tensor, unconnected_gradients="zero")
-
-        with fusion():
-            return tf.convert_to_tensor(function(tensor)), gradient
-
-    return value(tensor)
-
-
 def sizes(images):
     """(b, h, w, c) of the images, as numbers where they are known."""
     dynamic = tf.shape(images)
@@ -174,3 +156,9 @@ def smallest(values, count):
         return reference.smallest(values, 1)
     index = tf.argmin(values, axis=0, output_type="int32")
     return tf.reduce_min(values, axis=0)[None], index[None]
+
+
+def mapped(function, values, shape, dtype):
+    """See `reference.mapped`: `keras.ops.map` traces the function twice, to learn what it gives."""
+    known = [n if isinstance(n, int) else None for n in shape]
+    return tf.map_fn(function, values, fn_output_signature=tf.TensorSpec(known, dtype))

@@ -182,25 +182,6 @@ def test_a_grid_shared_by_many_images(channels, k):
     np.testing.assert_allclose(array(bilinear(*map(tensor, tensors))), expected, atol=1e-5)
 
 
-def test_a_fused_function_is_the_function():
-    values = tensor(np.random.default_rng(0).normal(size=(4, 3)), "float32")
-
-    def function(values):
-        return ops.sum(ops.sin(values) * values[:1])
-
-    def fused(values):
-        return backend.fused(function, values)
-
-    def both(function, values):
-        return function(values), *gradients(function, [values], ops.ones(()))
-
-    expected = both(function, values)
-    for run in compiled(lambda values: both(fused, values)).values():
-        for _ in range(4):  # TensorFlow compiles a fusion at its third call
-            for found, known in zip(run(values), expected, strict=True):
-                np.testing.assert_allclose(array(found), array(known), rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float32", "float64"])
 def test_dtypes(dtype, shared):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample import backend
 from keras_resample.arguments import as_bool, as_number, check_choice
 from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.samplers.grid_sampler import GridSampler
@@ -186,8 +185,7 @@ class FlowWarpDownsample(GridSampler):
         weights = self.smooth_weight, self.diffeo_weight, self.shrink_weight
         if not any(weights):
             return None
-        options = *weights, self.corner_penalty, self.reduction
-        return backend.fused(lambda values: flow_penalty(values, *options), displacement)
+        return flow_penalty(displacement, *weights, self.corner_penalty, self.reduction)
 
     def jacobian(self, images=None):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.

@@ -50,7 +50,9 @@ def nearest_points(points, *, height, width):
         rounding.
     """
     tiles = Tiles(height, width)
-    return ops.map(lambda points: _nearest_points(points, tiles), points)
+    return backend.mapped(
+        lambda points: _nearest_points(points, tiles), points, (height * width,), "int32"
+    )
 
 
 def _nearest_points(grid, tiles):

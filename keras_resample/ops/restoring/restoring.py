@@ -126,7 +126,12 @@ def _invert(displacement, start, *, height, width):
     size = ops.reshape(extent(cols, rows), (-1, 1))
     target = ops.reshape(ops.stack([x, y]), (2, height * width)) * size - 0.5
     cell = ops.reshape(extent(width, height), (-1, 1)) / size
-    return ops.map(lambda given: _newton(*given, target, cell), (displacement, start))
+    return backend.mapped(
+        lambda given: _newton(*given, target, cell),
+        (displacement, start),
+        (2, height * width),
+        "float32",
+    )
 
 
 def _newton(displacement, start, target, cell):
