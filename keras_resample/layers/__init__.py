@@ -1,5 +1,6 @@
 """Samplers as Keras layers."""
 
+from keras_resample.layers.samplers.crop_downsample import CropDownsample
 from keras_resample.layers.samplers.deformation_module import DeformationModule
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.layers.samplers.grid_sampler import GridSampler
@@ -9,6 +10,7 @@ from keras_resample.layers.samplers.sample_at import SampleAt
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
 __all__ = [
+    "CropDownsample",
     "DeformationModule",
     "FlowWarpDownsample",
     "GridSampler",
