@@ -18,6 +18,9 @@ import os
 import tomllib
 from pathlib import Path
 
+# What published face networks take: (p / 255 - 0.5) / 0.5 of pixels p.
+VALUE_RANGE = (-1, 1)
+
 SECTIONS = {
     "data": (
         "train",
@@ -96,7 +99,7 @@ def read_dataset(data, training):
 
     path, size = data["train"], tuple(data.get("size", (112, 112)))
     options = {"batch_size": training["batch_size"], "seed": training.get("seed", 0)}
-    options |= {"workers": training.get("workers", 1), "value_range": (-1, 1)}
+    options |= {"workers": training.get("workers", 1), "value_range": VALUE_RANGE}
     try:
         if path == "palms":
             counts = {key: data[key] for key in ("num_identities", "images_per_identity")}
@@ -190,7 +193,7 @@ def callbacks_of(config, recognizer, train, test, out):
 
     size = train.image_shape[:2]
     sets = {
-        Path(path).stem: kr.datasets.verification_pairs(path, size=size)
+        Path(path).stem: kr.datasets.verification_pairs(path, size=size, value_range=VALUE_RANGE)
         for path in config["data"].get("validation", [])
     }
     calls = [train.epoch_callback(), kr.callbacks.EpochSeeds(config["training"].get("seed", 0))]

@@ -50,7 +50,8 @@ class FaceRecords(IdentityDataset):
         verify: whether to decode every image at construction. Default: with
             `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.
-        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        value_range: range of the values, as in `ImageDataset`; published face networks want
+            `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
@@ -74,7 +75,7 @@ class FaceRecords(IdentityDataset):
     ...     faces = kr.datasets.FaceRecords(folder, batch_size=4, data_format="channels_last")
     ...     images, labels = faces[0]
     >>> images.shape, float(images.min()), faces.num_classes
-    ((4, 16, 16, 3), -1.0, 3)
+    ((4, 16, 16, 3), 0.0, 3)
 
     Reference:
         J. Guo, J. Deng, InsightFace, https://github.com/deepinsight/insightface
@@ -91,7 +92,7 @@ class FaceRecords(IdentityDataset):
         on_error="raise",
         verify=None,
         progress=False,
-        value_range=(-1.0, 1.0),
+        value_range=(0.0, 1.0),
         data_format=None,
         **kwargs,
     ):

@@ -17,7 +17,7 @@ def image_list(
     on_error="raise",
     verify=None,
     progress=False,
-    value_range=(-1.0, 1.0),
+    value_range=(0.0, 1.0),
     data_format=None,
     **kwargs,
 ):
@@ -40,7 +40,8 @@ def image_list(
         channels: 1 (grey) or 3 (RGB). Default: 1 if all images are grey, else 3.
         batch_size, shuffle, seed: as in `IdentityDataset`.
         on_error, verify, progress: as in `image_folder`.
-        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        value_range: range of the values, as in `ImageDataset`; published face networks want
+            `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of

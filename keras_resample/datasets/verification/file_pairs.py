@@ -16,7 +16,7 @@ def file_pairs(
     on_error="raise",
     verify=None,
     progress=False,
-    value_range=(-1.0, 1.0),
+    value_range=(0.0, 1.0),
     data_format=None,
     **kwargs,
 ):

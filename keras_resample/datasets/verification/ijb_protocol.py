@@ -33,7 +33,8 @@ class IJBProtocol:
         size: `(height, width)` of the aligned images.
         channels: 3 (RGB) or 1 (grey).
         batch_size: images in a batch of `images`.
-        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        value_range: range of the values, as in `ImageDataset`; published face networks want
+            `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
@@ -83,7 +84,7 @@ class IJBProtocol:
         size=(112, 112),
         channels=3,
         batch_size=32,
-        value_range=(-1.0, 1.0),
+        value_range=(0.0, 1.0),
         data_format=None,
         **kwargs,
     ):

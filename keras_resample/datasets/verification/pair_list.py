@@ -19,8 +19,8 @@ def pair_list(path, folder=None, **kwargs):
         folder: folder that the paths in it are relative to. Default: that of the text file.
         **kwargs: `size`, `channels`, `on_error`, `verify` and `progress` as in `image_folder`
             (with `on_error="skip"` the pairs of an unreadable image are left out); `batch_size`,
-            `value_range` (default `(-1, 1)`), `data_format` (default that of Keras), `workers`
-            and so on as in `ImageDataset`.
+            `value_range`, `data_format` (default that of Keras), `workers` and so on as in
+            `ImageDataset`.
 
     Returns:
         An `ImagePairs`, in the order of the lines.

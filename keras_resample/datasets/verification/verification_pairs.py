@@ -22,7 +22,7 @@ def verification_pairs(
     on_error="raise",
     verify=None,
     progress=False,
-    value_range=(-1.0, 1.0),
+    value_range=(0.0, 1.0),
     data_format=None,
     **kwargs,
 ):
@@ -48,7 +48,8 @@ def verification_pairs(
         verify: whether to decode every image at construction. Default: with
             `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.
-        value_range: range of the values; `(-1, 1)` is `(p / 255 - 0.5) / 0.5` of pixels `p`.
+        value_range: range of the values, as in `ImageDataset`; published face networks want
+            `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of

@@ -57,7 +57,13 @@ def by_hand():
 
 def read(path, **kwargs):
     return datasets.FaceRecords(
-        path, **{"shuffle": False, "data_format": "channels_last", **kwargs}
+        path,
+        **{
+            "shuffle": False,
+            "data_format": "channels_last",
+            "value_range": (-1, 1),
+            **kwargs,
+        },
     )
 
 

@@ -21,7 +21,13 @@ def folder(tmp_path):
 def image_list(place, text, **kwargs):
     (place / "train.list").write_bytes(text if isinstance(text, bytes) else text.encode())
     return datasets.image_list(
-        place / "train.list", **{"shuffle": False, "data_format": "channels_last", **kwargs}
+        place / "train.list",
+        **{
+            "shuffle": False,
+            "data_format": "channels_last",
+            "value_range": (-1, 1),
+            **kwargs,
+        },
     )
 
 

@@ -6,6 +6,7 @@ from keras_resample import datasets
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 8), dtype="uint8")
 STANDARD = ((PIXELS / np.float32(255) - np.float32(0.5)) / np.float32(0.5))[..., None]
+SERVED = {"data_format": "channels_last", "value_range": (-1, 1)}
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def folder(tmp_path):
 
 def pair_list(folder, text, **kwargs):
     (folder / "pairs.list").write_text(text)
-    return datasets.pair_list(folder / "pairs.list", **{"data_format": "channels_last", **kwargs})
+    return datasets.pair_list(folder / "pairs.list", **{**SERVED, **kwargs})
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,7 @@ def lfw(folder, text, **kwargs):
         extension = "png" if index else "jpg"
         Image.fromarray(PIXELS[index]).save(person / f"{name}_{number:04d}.{extension}")
     (folder / "pairs.txt").write_text(text)
-    return datasets.lfw_pairs(
-        folder / "pairs.txt", folder / "lfw", data_format="channels_last", **kwargs
-    )
+    return datasets.lfw_pairs(folder / "pairs.txt", folder / "lfw", **{**SERVED, **kwargs})
 
 
 @pytest.mark.parametrize("header", ["", "10\t300\n", "1\n"])
@@ -110,7 +109,7 @@ def cfp(folder, files=None, **kwargs):
     for name, text in texts.items():
         (folder / "Protocol" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "Protocol" / name).write_text(text)
-    return datasets.cfp_pairs(folder, data_format="channels_last", **kwargs)
+    return datasets.cfp_pairs(folder, **{**SERVED, **kwargs})
 
 
 def test_cfp_pairs(folder):

@@ -29,7 +29,8 @@ ENCODED = [png(pixels) for pixels in PIXELS]
 
 
 def read(path, **kwargs):
-    return datasets.verification_pairs(path, **{"data_format": "channels_last", **kwargs})
+    defaults = {"data_format": "channels_last", "value_range": (-1, 1)}
+    return datasets.verification_pairs(path, **{**defaults, **kwargs})
 
 
 def check(path):
