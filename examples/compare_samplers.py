@@ -7,8 +7,8 @@
 Table 5 of "Beyond Predictive Resampling" on any images: `python -m keras_resample compare` with
 other front ends. A recognizer is trained on half of the identities behind each sampler, and
 verifies all pairs of images of the other half. Saliency is that of "Learning to Zoom" and, under
-the name of Jin, that of "Learning to Downsample": its network and its narrower window. A uniform
-resize and the antialiased one, the baseline to beat, are beside them.
+the name of Jin, that of "Learning to Downsample": its network and its narrower window. What they
+have to beat is beside them: uniform resizing, plain and filtered, and a centred crop.
 """
 
 import runpy
@@ -17,6 +17,7 @@ import sys
 FRONT_ENDS = """
     saliency-learned saliency-predicted saliency-of-jin-learned saliency-of-jin-predicted flowwarp
     flow-predicted uniform uniform-antialiased
+    uniform-mean-of-cell crop-10 crop-20
 """
 DEFAULTS = f"--front-ends {FRONT_ENDS} --epochs 15 --margin 0.2 --out runs/compare_samplers"
 PALMPRINTS = "--size 64 64 --identities 60 --images-per-identity 12"

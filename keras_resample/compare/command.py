@@ -16,9 +16,10 @@ WRONG_OPTION, INTERRUPTED = 2, 130
 
 DESCRIPTIONS = {
     "recognition": """\
-Trains the same recognizer behind five front ends (uniform downsampling, uniform antialiased,
-FlowWarp, FlowWarp antialiased, full resolution) on half of the identities, verifies all pairs of
-images of the other half, and writes a table, figures, the best model and a SavedModel.
+Trains the same recognizer behind eight front ends (uniform downsampling, plain, antialiased and by
+the mean of each cell, two centred crops, FlowWarp, FlowWarp antialiased, full resolution) on half
+of the identities, verifies all pairs of images of the other half, and writes a table, figures, the
+best model and a SavedModel.
 Without options it runs on built-in synthetic palmprints.
 
 `compare segmentation` is another task; `compare segmentation --help` shows its options.

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import re
 
 import keras
 
@@ -30,8 +31,8 @@ class Run:
 
     @property
     def folder(self):
-        words = [self.method.lower().replace(" ", "_"), self.case, f"seed{self.seed}"]
-        return "-".join(filter(None, words))
+        method = "_".join(re.findall(r"[\w.-]+", self.method.lower()))
+        return "-".join(filter(None, [method, self.case, f"seed{self.seed}"]))
 
 
 class Task(abc.ABC):

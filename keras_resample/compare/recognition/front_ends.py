@@ -3,7 +3,7 @@
 import keras
 
 from keras_resample import heads, layers, models
-from keras_resample.compare.recognition.names import FULL
+from keras_resample.compare.recognition.names import CROPS, FULL, MEAN
 
 # The network of a comparison that has to end in minutes on a laptop.
 SMALL = {"depths": (1, 1, 1, 1), "filters": (16, 32, 64, 128), "embedding_dim": 128}
@@ -41,6 +41,10 @@ def build(front_end, settings, image_shape, num_classes, seed):
 
 def make(front_end, factor, image_size):
     """The sampler of a front end."""
+    if front_end == MEAN:
+        return layers.GridSampler(factor, antialias=True)
+    if front_end in CROPS:
+        return layers.CropDownsample(factor, margin=CROPS[front_end], antialias=True)
     name = front_end.removesuffix(" antialiased")
     common = {"factor": factor, "antialias": name != front_end}
     if name == "uniform":

@@ -1,9 +1,17 @@
 """The names of the front ends that are compared."""
 
-UNIFORM = ("uniform", "uniform antialiased")
+import re
+
+# What `antialias=True` of a sampler does, at the uniform grid.
+MEAN = "uniform (mean of cell)"
+# Centred crops that are read so, and the part of the side that each leaves out at every edge.
+CROPS = {"crop 10 %": 0.1, "crop 20 %": 0.2}
+# What a front end that moves is set against: plain resizing where it is plain, else what filters.
+BASELINES = {False: ("uniform",), True: ("uniform antialiased", MEAN, *CROPS)}
+FIXED = (*BASELINES[False], *BASELINES[True])
 FULL = "full resolution"
 LEARNED = ("FlowWarp", "FlowWarp antialiased")
-DEFAULT = (*UNIFORM, *LEARNED, FULL)
+DEFAULT = (*FIXED, *LEARNED, FULL)
 # Grids of one image each are predicted by a network, those of all images learned.
 OTHERS = (
     "flow predicted",
@@ -16,8 +24,8 @@ FRONT_ENDS = (*DEFAULT, *(name + end for name in OTHERS for end in ("", " antial
 
 
 def option(name):
-    """Name of a front end on the command line."""
-    return name.lower().replace(" ", "-")
+    """Name of a front end on the command line: its words and numbers."""
+    return "-".join(re.findall(r"\w+", name.lower()))
 
 
 OPTIONS = {option(name): name for name in FRONT_ENDS}

@@ -2,9 +2,10 @@
 
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
-from keras_resample.compare.recognition.names import FULL, UNIFORM
+from keras_resample.compare.recognition.names import BASELINES, FIXED, FULL
 
 TELLING_PAIRS = 10
+NOT_MOVED = (*FIXED, FULL)
 NOT_TIMED = {"front_end": None, "encoder": None}
 
 
@@ -42,22 +43,22 @@ def rows(runs, speed):
 
 
 def gains(runs):
-    """Each front end that moves minus the uniform one that has the same filter, seed by seed.
+    """Each front end that moves minus each baseline that filters as it does, seed by seed.
 
     Returns:
         `{"eer": mean_std, "tar": {far: mean_std}}` by the names of both.
     """
     found = {}
     by_key = {(run["front_end"], run["seed"]): run for run in runs}
-    for name in dict.fromkeys(run["front_end"] for run in runs):
-        uniform = UNIFORM[name.endswith("antialiased")]
+    names = dict.fromkeys(run["front_end"] for run in runs if run["front_end"] not in NOT_MOVED)
+    for name, baseline in [(n, b) for n in names for b in BASELINES[n.endswith("antialiased")]]:
         both = [
-            (run, by_key[uniform, run["seed"]])
+            (run, by_key[baseline, run["seed"]])
             for run in sorted(runs, key=lambda run: run["seed"])
-            if run["front_end"] == name and (uniform, run["seed"]) in by_key
+            if run["front_end"] == name and (baseline, run["seed"]) in by_key
         ]
-        if name not in (*UNIFORM, FULL) and both:
-            found[f"{name} - {uniform}"] = {
+        if both:
+            found[f"{name} - {baseline}"] = {
                 "eer": mean_std([_difference(a["eer"], b["eer"]) for a, b in both]),
                 "tar": {
                     far: mean_std([_difference(a["tar"][far], b["tar"][far]) for a, b in both])
@@ -157,6 +158,10 @@ def page(results):
         "* images/s: inference, batches of 256 from memory to memory, median, front ends "
         "taking turns. GFLOPs: convolutions and dense layers of the encoder for one image, a "
         "multiplication and an addition being two.",
+        "* uniform: a bilinear resize; antialiased: that of Keras, whose filter is wider than a "
+        "cell. Mean of cell: of the image over each output's own cell, as all other antialiased "
+        "front ends read. Crop: the same, with so much of the image left out at each edge; every "
+        "crop that was tested is shown.",
         "* Folded cells and Jacobian: of the learned grid, worst seed; 1 is the uniform grid's "
         "density, below 1 denser, 0 or less a fold.\n",
         *report.pictures(results),

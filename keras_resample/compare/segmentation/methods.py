@@ -7,7 +7,7 @@ from keras_resample import layers, models
 from keras_resample.compare.engine.flops import gflops
 from keras_resample.compare.segmentation import networks
 from keras_resample.compare.segmentation.data import EdgeOracle
-from keras_resample.compare.segmentation.names import EDGE_BASED, FULL, parts
+from keras_resample.compare.segmentation.names import EDGE_BASED, FULL, MEAN, parts
 
 # Density far from every edge, over that on one.
 FLOOR = 0.02
@@ -34,6 +34,8 @@ def sampler(name, size, settings, image_size):
         return layers.UniformDownsample(size=image_size)
     if method == "uniform":
         return layers.UniformDownsample(size=size, antialias=antialias)
+    if method == MEAN:
+        return layers.GridSampler(size=size, antialias=True)
     if method == "interpolation":
         return layers.LearnedResizer(size)
     cells = map_size(size, settings)

@@ -2,9 +2,11 @@
 
 EDGE_BASED = "edge-based"
 FULL = "full"
+MEAN = "uniform-mean-of-cell"
 METHODS = (
     "uniform",
     "uniform-antialiased",
+    MEAN,
     EDGE_BASED,
     f"{EDGE_BASED}-antialiased",
     "interpolation",
@@ -15,7 +17,7 @@ METHODS = (
     FULL,
 )
 TITLES = {"interpolation": "interpolation (LearnedResizer)", "full": "full resolution"}
-TITLES |= {"single": "single loss", "joint": "joint loss"}
+TITLES |= {MEAN: "uniform (mean of cell)", "single": "single loss", "joint": "joint loss"}
 DEFAULT = tuple(name for name in METHODS if name not in (f"{EDGE_BASED}-antialiased", FULL))
 
 

@@ -34,8 +34,8 @@ class SegmentationSettings(base.Settings):
         images: number of training images; by default all, 128 of the generated scenes.
         scene_size: `(height, width)` in pixels of the generated scenes.
         sizes: sizes `(height, width)` to which images are brought.
-        methods: names of what is compared: "uniform", "edge-based", "interpolation", "single",
-            "joint" (all but "interpolation" also with "-antialiased" behind) and "full".
+        methods: names of what is compared: "uniform", "edge-based", "single", "joint" (each also
+            with "-antialiased" behind), "uniform-mean-of-cell", "interpolation" and "full".
         blur_radii: of edge-based sampling, in cells of the output; each is trained.
         network: `"unet"`, `"hrnet"` or `"pspnet"`.
         width: channels of the network's finest level, by default 16, of HRNet 48.

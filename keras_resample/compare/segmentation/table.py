@@ -176,6 +176,8 @@ def notes(results):
         "* Single and joint loss: `SaliencySampler` with `DeformationModule`, map of "
         f"{settings['map_scale']} x the output's size, sigma {settings['sigma']:g} output cells; "
         f"edge weight 0 and {settings['edge_weight']:g}{edges}.",
+        "* Uniform antialiased is the resize of Keras, whose filter is wider than a cell; the mean "
+        "of each cell is the filter of the other antialiased samplers.",
         "* Edge-based: **an oracle**. Its density is the blurred edge map of the true label, at "
         "test time too (Jin et al., A.5), by the same sampler. Every blur radius (in output "
         "cells) was trained; the best was chosen by its test score on the seeds that all radii "

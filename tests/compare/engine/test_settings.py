@@ -84,6 +84,10 @@ def test_front_ends_are_named_as_in_the_table_or_on_the_command_line():
     assert settings.front_ends == ("FlowWarp antialiased", "saliency of Jin learned")
     command = "python -m keras_resample compare --front-ends flowwarp-antialiased "
     assert settings.command() == command + "saliency-of-jin-learned"
+    named, given = "uniform (mean of cell)", "crop-20"
+    settings = Settings(front_ends=[named, given])
+    assert settings.front_ends == (named, "crop 20 %") and Settings().front_ends[3] == "crop 10 %"
+    assert settings.command().endswith(" --front-ends uniform-mean-of-cell crop-20")
 
 
 def test_images_exclude_the_options_of_the_palmprints(tmp_path):

@@ -15,12 +15,12 @@ from keras_resample.compare.engine.task import Run
 from keras_resample.compare.recognition import data as data_module
 from keras_resample.compare.recognition import front_ends
 from keras_resample.compare.recognition import task as task_module
-from keras_resample.compare.recognition.names import DEFAULT, FRONT_ENDS, FULL
+from keras_resample.compare.recognition.names import CROPS, FRONT_ENDS, FULL, LEARNED, MEAN
 from tests.compare.conftest import shorten, stop_at, without_pictures
 
-# The front ends of a comparison without options, and one whose grid depends on the image.
-OTHER = "saliency of Jin predicted"
-NAMES = [*DEFAULT, OTHER]
+# Front ends of a comparison without options, and one whose grid depends on the image.
+CROP, OTHER = "crop 20 %", "saliency of Jin predicted"
+NAMES = ["uniform", "uniform antialiased", *LEARNED, FULL, CROP, OTHER]
 FIGURES = ["figures/grid.png", "figures/jacobian.png", "figures/warped.png", "figures/roc.png"]
 
 
@@ -59,7 +59,7 @@ def whole(digits_file, tmp_path_factory):
 def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
     assert whole["stopped"] == ["uniform-seed0", "uniform_antialiased-seed0"]
     assert whole["saved"] == ["epoch_00001.weights.h5"]
-    assert f"Continuing in {whole['out']}: 2 of 6 runs are finished." in whole["lines"]
+    assert f"Continuing in {whole['out']}: 2 of 7 runs are finished." in whole["lines"]
     history = whole["results"]["runs"][2]["history"]
     assert len(history) == 2
     assert not list(whole["out"].glob("runs/*/*.weights.h5"))
@@ -68,7 +68,7 @@ def test_a_stopped_comparison_keeps_runs_and_epochs(whole):
 def test_the_table_has_a_row_per_front_end(whole):
     rows = whole["results"]["rows"]
     assert [row["front_end"] for row in rows] == NAMES
-    assert [row["encoder_input"] for row in rows] == [[4, 4]] * 4 + [[8, 8], [4, 4]]
+    assert [row["encoder_input"] for row in rows] == [[4, 4]] * 4 + [[8, 8], [4, 4], [4, 4]]
     for row in rows:
         assert 0 <= row["eer"]["mean"] <= 1
         assert row["eer"]["std"] is None
@@ -78,8 +78,9 @@ def test_the_table_has_a_row_per_front_end(whole):
         assert (row["folded_cells"] == 0) if learned else (row["folded_cells"] is None)
         front_end = row["images_per_second"]["front_end"]
         assert front_end is None if row["front_end"] == FULL else front_end > 0
-    gained = ("FlowWarp - uniform", "FlowWarp antialiased - uniform antialiased")
-    assert tuple(whole["results"]["gains"]) == (*gained, f"{OTHER} - uniform")
+    gained = ["FlowWarp - uniform"]
+    gained += [f"FlowWarp antialiased - {name}" for name in ("uniform antialiased", CROP)]
+    assert list(whole["results"]["gains"]) == [*gained, f"{OTHER} - uniform"]
 
 
 def test_pairs_are_all_pairs_of_the_test_half(whole):
@@ -185,8 +186,31 @@ def test_front_ends_start_from_the_same_weights_and_see_the_same_images(
 def test_every_front_end_has_the_size_of_the_factor(name):
     layer = front_ends.make(name, 0.25, (64, 64))
     assert tuple(layer.target_size(64, 64)) == (16, 16)
-    assert layer.antialias == name.endswith("antialiased")
+    assert layer.antialias == (name.endswith("antialiased") or name in (MEAN, *CROPS))
     assert tuple(getattr(layer, "grid_size", (16, 16))) == (16, 16)
+
+
+def test_baselines_read_the_mean_of_each_cell():
+    keras.config.set_image_data_format("channels_last")
+    images = np.random.default_rng(0).random((2, 20, 20, 1), dtype="float32")
+    for name, left_out in {MEAN: 0, "crop 10 %": 2, "crop 20 %": 4}.items():
+        inside = images[:, left_out : 20 - left_out, left_out : 20 - left_out]
+        side = inside.shape[1] // 4
+        expected = inside.reshape(2, 4, side, 4, side, 1).mean(axis=(2, 4))
+        read = keras.ops.convert_to_numpy(front_ends.make(name, 0.2, (20, 20))(images))
+        # Of a cell that is no whole number of pixels apart the kernel takes as many points.
+        np.testing.assert_allclose(read, expected, atol=0.05 if left_out else 1e-5)
+
+
+def test_the_folder_of_a_run_is_named_as_ever():
+    """A comparison that was begun before there were crops goes on."""
+    folders = {name: Run(name, 0).folder for name in FRONT_ENDS}
+    assert folders["uniform antialiased"] == "uniform_antialiased-seed0"
+    assert folders["saliency of Jin learned"] == "saliency_of_jin_learned-seed0"
+    assert folders[MEAN] == "uniform_mean_of_cell-seed0" and folders[CROP] == "crop_20-seed0"
+    assert Run("edge-based-antialiased 1.5", 2, "8x12").folder == (
+        "edge-based-antialiased_1.5-8x12-seed2"
+    )
 
 
 def test_training_and_test_identities_are_different(digits_file, tmp_path):

@@ -213,6 +213,19 @@ def test_costs_by_hand(tmp_path, monkeypatch):
         assert methods.cost(model, (32, 48))[1] == pytest.approx(2e-9 * macs, rel=1e-9)
 
 
+def test_the_mean_of_each_cell(tmp_path, monkeypatch):
+    shorten(monkeypatch)
+    options = settings_of(tmp_path, methods="uniform-mean-of-cell")
+    _, test, _ = data.load(options)
+    model = methods.segmenter(options.methods[0], (8, 12), options, test, 0)
+    images = np.random.default_rng(0).random((2, 32, 48, 3), dtype="float32")
+    steps = model.inspect(images)
+    expected = images.reshape(2, 8, 4, 12, 4, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(steps["sampled_images"], expected, atol=1e-5)
+    assert steps["probabilities"].shape[:3] == (2, 32, 48)
+    assert title(options.methods[0]) == "uniform (mean of cell)"
+
+
 @pytest.mark.parametrize("size", [(45, 60), (7, 5), (16, 16)])
 def test_unet_keeps_any_size(size):
     network = networks.build("unet", (*size, 4), num_classes=3, width=4)
