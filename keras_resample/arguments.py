@@ -5,7 +5,6 @@ Every message names the argument and ends with what was received.
 
 import operator
 
-import keras
 import numpy as np
 
 DATA_FORMATS = ("channels_last", "channels_first")
@@ -72,6 +71,8 @@ def as_size(size, name="size"):
 def as_data_format(data_format):
     """`data_format`, or Keras's global setting for `None`."""
     if data_format is None:
+        import keras  # late, for the command line checks its words without a framework
+
         return keras.config.image_data_format()
     check_choice(data_format, "data_format", DATA_FORMATS, "or None")
     return data_format

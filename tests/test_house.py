@@ -8,8 +8,8 @@ import pytest
 import keras_resample
 
 PACKAGE = pathlib.Path(keras_resample.__file__).resolve().parent
-# `arguments`, `files` and `version` stand below everything and import nothing of the package.
-GROUND = {"arguments", "files", "version"}
+# These stand below everything and import nothing of the package.
+GROUND = {"arguments", "files", "program", "version"}
 OPS = {"backend", "ops", "ops/restoring"}
 LAYERS = {*OPS, "layers/samplers", "layers/blocks"}
 METRICS = {"metrics", "metrics/verification", "metrics/identification", "metrics/segmentation"}

@@ -1,11 +1,12 @@
 """The command line of `python -m keras_resample`."""
 
 import argparse
+import difflib
 import shlex
 import sys
 
 from keras_resample.compare import SettingError, compare
-from keras_resample.compare.engine.settings import add_options
+from keras_resample.compare.engine.settings import add_options, flag, own_first
 from keras_resample.compare.startup import start
 from keras_resample.compare.tasks import DEFAULT, SETTINGS
 from keras_resample.version import __version__
@@ -66,6 +67,8 @@ def read(arguments):
     """Settings of the command line; ends the program where they cannot be used."""
     named = arguments[1] if arguments[:1] == ["compare"] and len(arguments) > 1 else None
     task = named if named in SETTINGS else DEFAULT
+    if arguments[:1] == ["compare"]:
+        _check_options(arguments[1:], task)
     options = vars(parser(task).parse_args(arguments))
     options.pop("subcommand")
     if options.pop("task") != task:
@@ -96,6 +99,16 @@ def main(arguments=None):
         )
         return 1
     return 0
+
+
+def _check_options(words, task):
+    """Ends the program at a word that is no option; argparse would blame what follows it."""
+    known = ["--help", *map(flag, own_first(SETTINGS[task]))]
+    for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+        if not any(name.startswith(option) for name in known):
+            near = difflib.get_close_matches(option, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "--help lists all."
+            parser(task).error(f"compare {task} has no option {option}; {hint}")
 
 
 def _refusal(error, subcommand):

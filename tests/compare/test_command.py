@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import runpy
+import subprocess
 import sys
 
 import keras
 import pytest
 
 import keras_resample
+from keras_resample import program
 from keras_resample.compare import SegmentationSettings, Settings, command, startup
 
 
@@ -29,6 +31,8 @@ from keras_resample.compare import SegmentationSettings, Settings, command, star
         (["segmentation", "--factor", "0.5"], "--factor"),
         (["--factor", "0.5", "segmentation"], "the task comes first"),
         (["detection"], "invalid choice: 'detection'"),
+        (["--factr", "0.5"], "no option --factr; did you mean --factor?"),
+        (["--xyz=1"], "recognition has no option --xyz; --help lists all."),
     ],
 )
 def test_a_wrong_option_is_named(options, message, capsys):
@@ -117,11 +121,74 @@ def test_another_backend_starts_the_program_again(monkeypatch):
     assert environment["KERAS_BACKEND"] == other
 
 
+def test_before_keras_is_imported_the_backend_is_only_named(monkeypatch, tmp_path):
+    (tmp_path / "keras.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setattr(os, "execve", pytest.fail)
+    startup.start(Settings(), [])
+    assert os.environ["KERAS_BACKEND"] == "torch"
+    monkeypatch.delitem(sys.modules, "keras")
+    startup.start(Settings(backend="jax"), [])
+    assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+def test_a_backend_that_keras_is_configured_for_and_that_is_missing_is_named(monkeypatch, tmp_path):
+    missing = "raise ModuleNotFoundError('No module named', name='tensorflow')"
+    (tmp_path / "keras.py").write_text(missing)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "keras")
+    with pytest.raises(command.SettingError, match="`backend` must be one that is installed"):
+        startup.start(Settings(), [])
+
+
 def test_the_running_backend_goes_on(monkeypatch):
     monkeypatch.setenv(startup.LOG_LEVEL, "3")
     monkeypatch.setattr(os, "execve", pytest.fail)
     startup.start(Settings(backend=keras.backend.backend()), [])
     startup.start(Settings(), [])
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["compare", "segmentation", "--help"], 0),
+        (["compair"], 2),
+        (["compare", "--factr", "0.5"], 2),
+        (["compare", "--images", "nowhere"], 2),
+    ],
+)
+def test_no_framework_is_imported_before_the_words_are_understood(words, status):
+    line = [sys.executable, "-X", "importtime", "-m", "keras_resample", *words]
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(keras_resample.__path__[0])}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == status
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "keras_resample.compare.command" in imported
+    assert not imported & {"keras", "tensorflow", "jax", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "whole_line", "expected"),
+    [
+        (["-m", "--help"], ["python", "-m", "keras_resample", "--help"], True),
+        (["-m"], ["python", "-Im", "keras_resample"], True),
+        (["-m", "keras_resample"], ["python", "-m", "mine", "keras_resample"], False),
+        (["-m"], ["python", "-m", "keras_resample.compare"], False),
+        (["-c"], ["python", "-c", "import keras_resample"], False),
+        (["train.py"], ["python", "train.py", "-m", "keras_resample"], False),
+        ([], [], False),
+    ],
+)
+def test_only_the_command_leaves_the_package_for_later(seen, whole_line, expected, monkeypatch):
+    monkeypatch.setattr(sys, "argv", seen)
+    monkeypatch.setattr(sys, "orig_argv", whole_line)
+    assert program.is_starting() is expected
 
 
 def test_the_module_runs(monkeypatch, capsys):
