@@ -19,6 +19,27 @@ def encoded(pixels=PIXELS, **options):
     return file.getvalue()
 
 
+def exif(number):
+    """EXIF that holds an orientation and nothing else."""
+    block = Image.Exif()
+    block[0x0112] = number
+    return block
+
+
+def turned(stored, number):
+    """Stored pixels as EXIF's orientation shows them: where row 0 and column 0 are."""
+    return {
+        1: stored,
+        2: stored[:, ::-1],  # top, right
+        3: stored[::-1, ::-1],  # bottom, right
+        4: stored[::-1],  # bottom, left
+        5: stored.swapaxes(0, 1),  # left, top
+        6: np.rot90(stored, -1),  # right, top
+        7: stored[::-1, ::-1].swapaxes(0, 1),  # right, bottom
+        8: np.rot90(stored, 1),  # left, bottom
+    }[number]
+
+
 def write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -97,4 +118,67 @@ def test_the_range_of_the_values(reader, tmp_path):
     unit = reader(tmp_path, encoded(), data_format="channels_last").image(0)
     np.testing.assert_allclose(unit, PIXELS / 255, atol=0.005)
     face = reader(tmp_path, encoded(), data_format="channels_last", value_range=(-1, 1)).image(0)
-    np.testing.assert_allclose(face, (PIXELS / 255 - 0.5) / 0.5, atol=0.005)
+    np.testing.assert_allclose(face, (PIXELS / 255 - 0.5) / 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("reader", OF_FILES, ids=lambda x: x.__name__)
+def test_an_image_is_turned_as_exif_says(reader, tmp_path):
+    png = encoded(exif=exif(6))
+    image = reader(tmp_path, png, data_format="channels_last").image(0)
+    np.testing.assert_allclose(image, turned(PIXELS, 6) / 255, atol=0.005)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "webp"])
+def test_every_orientation_of_every_format(extension, tmp_path):
+    stored = np.zeros((16, 32, 3), "uint8")
+    stored[:8, :8] = 250  # a bright corner shows which way is up
+    (tmp_path / "ann").mkdir()
+    for number in (*range(9), 77):
+        file = tmp_path / "ann" / f"0.{extension}"
+        Image.fromarray(stored).save(file, exif=exif(number), quality=100)
+        expected = turned(stored, number if number in range(1, 9) else 1) / 255
+        faces = datasets.image_folder(tmp_path)
+        assert faces.image_shape == expected.shape
+        np.testing.assert_allclose(faces.image(0), expected, atol=0.05)
+        small = datasets.image_folder(tmp_path, size=(8, 4), channels=1).image(0)
+        large = datasets.image_folder(tmp_path, size=(32, 16), channels=1).image(0)
+        for resized in (small, large):  # the bright corner is where it was
+            corners = resized[[0, 0, -1, -1], [0, -1, 0, -1], 0] > 0.5
+            expected_corners = expected[[0, 0, -1, -1], [0, -1, 0, -1], 0] > 0.5
+            np.testing.assert_array_equal(corners, expected_corners)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"II*", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff", b"\xff" * 40]
+)
+def test_damaged_exif_leaves_an_image_as_it_is(damage, tmp_path):
+    faces = image_folder(tmp_path, encoded(exif=damage), verify=True)
+    np.testing.assert_allclose(faces.image(0), PIXELS / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif"])
+def test_an_image_is_turned_to_its_mask(extension, tmp_path):
+    """As of a camera: the image is stored on its side, the mask was drawn on the upright one."""
+    stored = np.zeros((16, 24, 3), "uint8")
+    stored[:8, 8:16] = 250
+    mask = (turned(stored, 6)[..., 0] > 0).astype("uint8")
+    write(tmp_path / "masks" / "a.png", encoded(mask))
+    (tmp_path / "images").mkdir()
+    file = tmp_path / "images" / f"a.{extension}"
+    Image.fromarray(stored).save(file, exif=exif(6), quality=100)
+    folders = tmp_path / "images", tmp_path / "masks"
+    scenes = datasets.segmentation_folder(*folders, 2, data_format="channels_last", verify=True)
+    assert scenes.image_shape == (24, 16, 3)
+    image, label = scenes.read(0)
+    np.testing.assert_array_equal(image[..., 0] > 128, label == 1)
+    part, part_label = scenes.read(0, (4, 2, 15, 9))
+    np.testing.assert_array_equal(part, image[4:19, 2:11])
+    np.testing.assert_array_equal(part_label, label[4:19, 2:11])
+    # A mask that is stored on its side as well says so itself, or does not fit.
+    on_its_side = turned(mask, 8)
+    write(tmp_path / "masks" / "a.png", encoded(on_its_side, exif=exif(6)))
+    scenes = datasets.segmentation_folder(*folders, 2, data_format="channels_last")
+    np.testing.assert_array_equal(scenes.read(0)[1], label)
+    write(tmp_path / "masks" / "a.png", encoded(on_its_side))
+    with pytest.raises(ValueError, match="turned as its EXIF.*24 x 16.*16 x 24"):
+        datasets.segmentation_folder(*folders, 2)

@@ -1,6 +1,6 @@
 """Encoded images within one file, such as records."""
 
-from keras_resample.datasets.files.image_decoding import image_header, open_image, to_array
+from keras_resample.datasets.files.image_decoding import decoded_image, image_header, to_array
 
 # What the field's containers hold. Pillow's other decoders have no business there.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
@@ -53,7 +53,7 @@ class ContainedImage:
             ) from error
 
     def _decoded(self, index):
-        with open_image(self.encoded(index), FORMATS) as image:
+        with decoded_image(self.encoded(index), FORMATS) as image:
             if not self.resize and (image.height, image.width) != self.size:
                 raise ValueError(
                     f"it is {image.height} x {image.width}, not {self.size[0]} x {self.size[1]} "

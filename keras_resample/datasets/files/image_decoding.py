@@ -1,5 +1,10 @@
-"""How every reader decodes image files and encoded images, with Pillow."""
+"""How every reader decodes image files and encoded images, with Pillow.
 
+An image is turned as its EXIF orientation says, here and nowhere else: `decoded_image` gives its
+pixels upright, and `upright_size` the size that they will have, from the header.
+"""
+
+import contextlib
 import io
 import os
 
@@ -8,6 +13,10 @@ import numpy as np
 from keras_resample.arguments import as_integer, check_choice
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# EXIF's tag; its values from 5 on exchange rows and columns.
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
+# Tags of TIFF 6.0.
+WIDTH, HEIGHT = 256, 257
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
 
@@ -50,13 +59,59 @@ def open_image(source, formats=None):
     return image
 
 
-def image_header(source, verify=False, formats=None):
-    """`((height, width), mode)`; with `verify` every pixel is decoded too."""
+def orientation(image):
+    """EXIF's number of how a Pillow image is to be turned, 1 for not at all.
+
+    It has to stand before the pixels, as everywhere but in some PNG files; where it cannot be
+    read the image is left as it is.
+    """
+    # Pillow raises errors of many types for EXIF that is damaged; the pixels may be sound.
+    try:
+        return image.getexif().get(ORIENTATION, 1)
+    except Exception:
+        return 1
+
+
+def upright_size(image):
+    """`(height, width)` of a Pillow image when it is turned as EXIF says; it is not decoded."""
+    size = image.height, image.width
+    if image.format == "TIFF":  # versions of Pillow differ in which size they give
+        size = image.tag_v2[HEIGHT], image.tag_v2[WIDTH]
+    return size[::-1] if orientation(image) in SIDEWAYS else size
+
+
+@contextlib.contextmanager
+def decoded_image(source, formats=None):
+    """A decoded Pillow image, turned as EXIF says; see `open_image`."""
     with open_image(source, formats) as image:
-        header = (image.height, image.width), image.mode
+        yield _upright(image)
+
+
+def image_header(source, verify=False, formats=None):
+    """`((height, width), mode)`, turned; with `verify` every pixel is decoded too."""
+    with open_image(source, formats) as image:
+        header = upright_size(image), image.mode
         if verify:
-            to_array(image, None, 3)
+            to_array(_upright(image), None, 3)
     return header
+
+
+def _upright(image):
+    turn = orientation(image)
+    image.load()
+    if image.format == "TIFF":  # Pillow has turned it
+        return image
+    Turn = pillow("keras_resample.datasets").Transpose
+    method = {
+        2: Turn.FLIP_LEFT_RIGHT,
+        3: Turn.ROTATE_180,
+        4: Turn.FLIP_TOP_BOTTOM,
+        5: Turn.TRANSPOSE,
+        6: Turn.ROTATE_270,
+        7: Turn.TRANSVERSE,
+        8: Turn.ROTATE_90,
+    }.get(turn)
+    return image if method is None else image.transpose(method)
 
 
 def to_array(image, size, channels):
@@ -102,11 +157,11 @@ class FileImage:
         return name_errors(file, image_header, file, verify)
 
     def pixels(self, image, index):
-        """What is served of an opened image: float32 `(h, w, channels)` in `[0, 1]`."""
+        """What is served of a decoded image: float32 `(h, w, channels)` in `[0, 1]`."""
         return to_array(image, self.size, self.channels)
 
     def _decoded(self, index):
-        with open_image(self.files[index]) as image:
+        with decoded_image(self.files[index]) as image:
             return self.pixels(image, index)
 
 

@@ -4,7 +4,13 @@ import os
 
 import numpy as np
 
-from keras_resample.datasets.files.image_decoding import open_image, pillow
+from keras_resample.datasets.files.image_decoding import (
+    decoded_image,
+    open_image,
+    orientation,
+    pillow,
+    upright_size,
+)
 from keras_resample.datasets.files.tiff_blocks import tiff_blocks
 
 
@@ -18,7 +24,7 @@ def raster_size(path):
     if mapped is not None:
         return mapped.shape[:2]
     with open_image(path) as image:
-        return image.height, image.width
+        return upright_size(image)
 
 
 def read_image(path, window):
@@ -27,7 +33,7 @@ def read_image(path, window):
     if mapped is not None:
         pixels = np.array(mapped[_slices(window)])
     else:
-        with open_image(path) as image:
+        with decoded_image(path) as image:
             pixels = _eight_bits(_cut(image, window))
     if pixels.ndim == 2 or pixels.shape[-1] == 1:
         pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=-1)
@@ -46,7 +52,7 @@ def read_mask(path, window, colored):
         mask = np.array(mapped[_slices(window)])
         mask = mask[..., 0] if mask.ndim == 3 and mask.shape[-1] == 1 else mask
     else:
-        with open_image(path) as image:
+        with decoded_image(path) as image:
             part = _cut(image, window)
             mask = np.asarray(part.convert("RGB") if colored else part)
             if not colored and part.mode == "1":
@@ -68,8 +74,8 @@ def mapped_raster(path):
     if kind not in (".pgm", ".ppm", ".tif", ".tiff"):
         return None
     with open_image(path) as image:
-        if image.format == "TIFF":
-            return tiff_blocks(path, image)
+        if image.format == "TIFF":  # a turned one is decoded
+            return tiff_blocks(path, image) if orientation(image) == 1 else None
         return _mapped_netpbm(path, image) if image.format == "PPM" else None
 
 
@@ -91,7 +97,7 @@ def _slices(window):
 
 
 def _cut(image, window):
-    """A window of a Pillow image; the whole is decoded, but no copy of it is made."""
+    """A window of a decoded Pillow image; of the whole no copy is made."""
     top, left, height, width = window
     if (top, left, height, width) == (0, 0, image.height, image.width):
         return image

@@ -24,7 +24,8 @@ def image_folder(
     are decoded with Pillow when they are read. Image files are recognized by their extension
     (bmp, gif, jpeg, jpg, pgm, png, ppm, tif, tiff, webp). Other files, hidden files and
     folders, and folders deeper than one level are ignored; symbolic links are followed.
-    Pixels are taken as stored: no EXIF rotation, no alpha, the first frame.
+    Images are turned as their EXIF orientation says. There is no alpha; of several frames the
+    first is read.
 
     Every header is read at construction. With `verify` every image is decoded once as well,
     which also finds truncated files; it is on with `on_error="skip"`, so a file that is bad

@@ -43,7 +43,8 @@ class ImageMaskFiles:
         other = name_errors(mask, raster_size, mask)
         if size != other:
             raise ValueError(
-                "An image and its mask must have the same size. Received: "
+                "An image and its mask must have the same size, each turned as its EXIF "
+                "orientation says. Received: "
                 f"{image!r} of {size[0]} x {size[1]}, {mask!r} of {other[0]} x {other[1]}"
             )
         return size

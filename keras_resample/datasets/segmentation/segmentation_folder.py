@@ -29,7 +29,8 @@ def segmentation_folder(
     gif, jpeg, jpg, npy, pgm, png, ppm, tif, tiff, webp), at the same place below `masks`. Both
     may be one folder if the suffixes tell them apart. Other files and hidden ones are ignored.
     Images come in the order of their names, as 8-bit RGB; grey is repeated, 16 bits are
-    reduced to 8, and there is no alpha and no rotation by EXIF.
+    reduced to 8, and there is no alpha. An image and a mask are each turned as the EXIF
+    orientation in their own file says.
 
     Every header is read at construction. With `verify` every file is decoded once as well, and
     every label looked at; otherwise a truncated file, or a mask with an unknown class, raises
