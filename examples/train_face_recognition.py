@@ -5,92 +5,76 @@
     python examples/train_face_recognition.py CONFIG --set training.epochs=2 head.margin=0.4
 
 The file has the sections `data`, `sampler`, `backbone`, `head`, `optimizer`, `schedule` and
-`training`; `examples/configs` has one for each published recipe. A run that was stopped goes on
-when it is started again with the same `--out`, after its last complete epoch and with the batches
-it would have seen. Curves are in `OUT/logs` (TensorBoard) and `OUT/log.csv`, the recognizer in
-`OUT/recognizer.keras`, the best of all epochs in `OUT/best.keras`.
+`training`; `examples/configs` has one for each published recipe. A backbone is one of
+`keras_resample.models` or of `keras.applications`. What `validation` names, one path or a list, is
+a `.bin` file of pairs or a folder with a folder of images for each identity. A run that was stopped
+goes on when it is started again with the same `--out`, after its last complete epoch and with the
+batches it would have seen. Curves are in `OUT/logs` (TensorBoard) and `OUT/log.csv`, the recognizer
+in `OUT/recognizer.keras`, the best of all epochs in `OUT/best.keras`.
 """
 
 import argparse
-import contextlib
 import csv
+import inspect
 import os
-import tomllib
 from pathlib import Path
+
+from training_configuration import explained, fail, read_config, validation
 
 # What published face networks take: (p / 255 - 0.5) / 0.5 of pixels p.
 VALUE_RANGE = (-1, 1)
-
-SECTIONS = {
-    "data": (
-        "train",
-        "validation",
-        "size",
-        "half_identities",
-        "flip",
-        "classes_per_batch",
-        "images_per_class",
-        "num_identities",
-        "images_per_identity",
-    ),
-    "sampler": None,
-    "backbone": None,
-    "head": None,
-    "optimizer": None,
-    "schedule": ("name", "warmup_epochs", "power", "milestones", "rate", "end_learning_rate"),
-    "training": (
-        "epochs",
-        "batch_size",
-        "mixed_precision",
-        "seed",
-        "workers",
-        "triplet_margin",
-        "triplet_weight",
-    ),
-}
-REQUIRED = ("data", "backbone", "head", "optimizer", "schedule", "training")
+# Arguments that a configuration does not give.
+UNSAID = ("self", "args", "kwargs", "input_shape", "input_tensor", "num_classes")
 
 
-def fail(message):
-    raise SystemExit(f"train_face_recognition: {message}")
+def check(config):
+    """Ends the script at a path, a name or an argument that cannot be used, before any work."""
+    import keras
 
+    import keras_resample as kr
 
-def read_config(path, changes=()):
-    """The sections of a configuration file, with `section.key=value` changes, checked."""
-    try:
-        config = tomllib.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        fail(f"{path} cannot be read: {error}")
-    for change in changes:
-        name, _, value = change.partition("=")
-        section, _, key = name.partition(".")
-        if not key or not value:
-            fail(f"--set takes section.key=value. Received: {change!r}")
-        with contextlib.suppress(tomllib.TOMLDecodeError):  # a bare word is text
-            value = tomllib.loads(f"value = {value}")["value"]
-        config.setdefault(section, {})[key] = value
-    for section, keys in config.items():
-        if section not in SECTIONS:
-            fail(f"section [{section}] must be one of {list(SECTIONS)}")
-        unknown = [key for key in keys if SECTIONS[section] and key not in SECTIONS[section]]
-        if unknown:
-            fail(f"[{section}] has no {unknown}; it has {list(SECTIONS[section])}")
-    missing = [section for section in REQUIRED if section not in config]
-    if missing:
-        fail(f"{path} lacks the sections {missing}")
-    return config
+    data, optimizer = config["data"], dict(config["optimizer"])
+    for key, path in [("train", data["train"]), *(("validation", p) for p in validation(data))]:
+        if path != "palms" and not Path(path).exists():
+            fail(f"[data] {key} = {path!r} does not exist")
+    names = [Path(path).stem for path in validation(data)]
+    if len(set(names)) < len(names):
+        fail(f"[data] validation must be files and folders of different names, not {names}")
+    rate = optimizer.pop("learning_rate")
+    rate = schedule_of(config["schedule"], rate, 1, config["training"]["epochs"])
+    named(keras.optimizers, optimizer, learning_rate=rate)
+    named(kr.heads, config["head"], 2)
+    if "sampler" in config:
+        named(kr.layers, config["sampler"], data_format="channels_last")
+    backbone_of(config["backbone"])
 
 
 def named(module, section, *arguments, **defaults):
     """The object that a section names, `name = "ArcFace"`, with its other keys as arguments."""
-    options = {**defaults, **section}
-    name = options.pop("name", None)
-    if not isinstance(name, str) or name.startswith("_") or not hasattr(module, name):
-        fail(f"{module.__name__} has no name = {name!r}")
-    try:
-        return getattr(module, name)(*arguments, **options)
-    except (TypeError, ValueError) as error:
-        fail(f"{name}: {error}")
+    name = section.get("name")
+    make = chosen(name, classes(module), section, module.__name__)
+    options = {key: value for key, value in section.items() if key != "name"}
+    with explained(f"name = {name!r}"):
+        return make(*arguments, **{**defaults, **options})
+
+
+def classes(module):
+    """What a module offers under names that begin with a capital, by name."""
+    return {name: value for name, value in vars(module).items() if name[0].isupper()}
+
+
+def chosen(name, choices, options, place):
+    """The class or function of a name among choices, which has to take the options."""
+    if name not in choices:
+        fail(f"{place} has no name = {name!r}; it has {', '.join(choices)}")
+    make = choices[name]
+    makers = [part.__init__ for part in make.__mro__] if isinstance(make, type) else [make]
+    known = dict.fromkeys(key for maker in makers for key in inspect.signature(maker).parameters)
+    unknown = [key for key in options if key not in {"name", *known}]
+    if unknown:
+        known = [key for key in known if key not in UNSAID]
+        fail(f"{name} has no {unknown}; it has {known}")
+    return make
 
 
 def read_dataset(data, training):
@@ -100,7 +84,7 @@ def read_dataset(data, training):
     path, size = data["train"], tuple(data.get("size", (112, 112)))
     options = {"batch_size": training["batch_size"], "seed": training.get("seed", 0)}
     options |= {"workers": training.get("workers", 1), "value_range": VALUE_RANGE}
-    try:
+    with explained(f"[data] train = {path!r}"):
         if path == "palms":
             counts = {key: data[key] for key in ("num_identities", "images_per_identity")}
             return kr.datasets.bezier_palms(**counts, size=size, **options)
@@ -111,8 +95,6 @@ def read_dataset(data, training):
         if path.endswith((".txt", ".list")):
             return kr.datasets.image_list(path, size=size, **options)
         return kr.datasets.image_folder(path, size=size, **options)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        fail(f"[data] train = {path!r}: {error}")
 
 
 def schedule_of(schedule, learning_rate, steps, epochs):
@@ -138,11 +120,45 @@ def schedule_of(schedule, learning_rate, steps, epochs):
         rate = schedule.get("rate", 0.1)
         rates = [learning_rate * rate**k for k in range(len(at) + 1)]
         decay = keras.optimizers.schedules.PiecewiseConstantDecay(at, rates)
-    elif name == "constant":
-        decay = learning_rate
     else:
-        fail(f"[schedule] name must be polynomial, multistep, cosine or constant, not {name!r}")
+        decay = learning_rate
     return kr.callbacks.WarmUp(decay, warm) if warm else decay
+
+
+def backbone_of(section):
+    """The function from images to embeddings that [backbone] names."""
+    import keras
+
+    import keras_resample as kr
+
+    own = {
+        name: make
+        for name, make in classes(kr.models).items()
+        if "embedding_dim" in inspect.signature(make).parameters
+    }
+    applications = classes(keras.applications)
+    name, options = section.get("name"), dict(section)
+    del options["name"]
+    if name not in applications:
+        make = chosen(name, own | applications, options, "[backbone]")
+        return lambda x: make(input_shape=tuple(x.shape[1:]), **options)(x)
+    embedding_dim = options.pop("embedding_dim", 512)
+    chosen(name, applications, options, "[backbone]")
+    return lambda x: application(name, x, embedding_dim, options)
+
+
+def application(name, x, embedding_dim, options):
+    """Embeddings of images by a network of `keras.applications`, without its classifier."""
+    import keras
+
+    package = next(p for p in vars(keras.applications).values() if hasattr(p, name))
+    if x.shape[-1] == 1:
+        x = keras.layers.Concatenate()([x, x, x])
+    low, high = VALUE_RANGE
+    x = package.preprocess_input(255 * (x - low) / (high - low))
+    options = {"include_top": False, "pooling": "avg", "weights": None, **options}
+    network = getattr(package, name)(input_shape=tuple(x.shape[1:]), **options)
+    return keras.layers.Dense(embedding_dim, name="embedding")(network(x))
 
 
 def build(config, train, steps):
@@ -157,8 +173,10 @@ def build(config, train, steps):
     if config["data"].get("flip", True):
         x = keras.layers.RandomFlip("horizontal", data_format="channels_last")(x)
     if "sampler" in config:
-        x = named(kr.layers, config["sampler"], data_format="channels_last")(x)
-    embedding = named(kr.models, config["backbone"], input_shape=tuple(x.shape[1:]))(x)
+        with explained("[sampler]"):
+            x = named(kr.layers, config["sampler"], data_format="channels_last")(x)
+    with explained("[backbone]"):
+        embedding = backbone_of(config["backbone"])(x)
     encoder = keras.Model(images, embedding, name="encoder")
     head = named(kr.heads, config["head"], train.num_classes)
     training, optimizer = config["training"], dict(config["optimizer"])
@@ -185,31 +203,47 @@ def best_so_far(out, name, best):
     return best(values, default=None)
 
 
+def validation_sets(data, image_shape):
+    """Sets of pairs, and labelled images of which all pairs are verified, by their names."""
+    import keras_resample as kr
+
+    pairs, people = {}, {}
+    options = {"size": image_shape[:2], "value_range": VALUE_RANGE}
+    for path in map(Path, validation(data)):
+        place = f"[data] validation = {str(path)!r}"
+        with explained(place):
+            if path.is_dir():
+                images = kr.datasets.image_folder(path, shuffle=False, **options)
+                people[path.stem] = (images, images.labels)
+            else:
+                pairs[path.stem] = kr.datasets.verification_pairs(path, **options)
+                images = pairs[path.stem].images
+        if images.image_shape != image_shape:
+            fail(f"{place}: its images are {images.image_shape}, those of train {image_shape}")
+    return pairs, people
+
+
 def callbacks_of(config, recognizer, train, test, out):
     """Verification, curves and resume; whoever writes a log comes after the verification."""
     import keras
 
     import keras_resample as kr
 
-    size = train.image_shape[:2]
-    sets = {
-        Path(path).stem: kr.datasets.verification_pairs(path, size=size, value_range=VALUE_RANGE)
-        for path in config["data"].get("validation", [])
-    }
+    pairs, people = validation_sets(config["data"], train.image_shape)
+    if test is not None:
+        people["test"] = (test, test.labels)
     calls = [train.epoch_callback(), kr.callbacks.EpochSeeds(config["training"].get("seed", 0))]
     best = {"filepath": str(out / "best.keras")}
-    if sets:
-        monitor = f"{next(iter(sets))}_accuracy"
+    if pairs:
+        monitor = f"{next(iter(pairs))}_accuracy"
         best |= {"monitor": monitor, "initial_value_threshold": best_so_far(out, monitor, max)}
-        calls.append(kr.callbacks.VerificationCallback(sets, **best))
+        calls.append(kr.callbacks.VerificationCallback(pairs, **best))
         best = {}
-    if test is not None:
+    if people:
         if best:
-            best |= {"monitor": "test_eer"}
-            best |= {"initial_value_threshold": best_so_far(out, "test_eer", min)}
-        protocol = {"eer": kr.metrics.eer}
-        test = {"test": (test, test.labels)}
-        calls.append(kr.callbacks.VerificationCallback(test, protocol, **best))
+            monitor = f"{next(iter(people))}_eer"
+            best |= {"monitor": monitor, "initial_value_threshold": best_so_far(out, monitor, min)}
+        calls.append(kr.callbacks.VerificationCallback(people, {"eer": kr.metrics.eer}, **best))
     warps = [x for x in recognizer.encoder.layers if isinstance(x, kr.layers.FlowWarpDownsample)]
     calls += [kr.callbacks.JacobianLogger()] if warps else []
     calls.append(keras.callbacks.CSVLogger(str(out / "log.csv"), append=True))
@@ -229,18 +263,21 @@ def train(config, out):
 
     import keras_resample as kr
 
+    check(config)
     training = config["training"]
     keras.utils.set_random_seed(training.get("seed", 0))
     keras.config.set_image_data_format("channels_last")
     if training.get("mixed_precision"):
         keras.mixed_precision.set_global_policy("mixed_float16")
-    out.mkdir(parents=True, exist_ok=True)
+    with explained(f"--out {out}"):
+        out.mkdir(parents=True, exist_ok=True)
     data, test = read_dataset(config["data"], training), None
-    if config["data"].get("half_identities"):
-        data, test = kr.datasets.half_identities(data)
-    if "classes_per_batch" in config["data"]:
-        counts = (config["data"][key] for key in ("classes_per_batch", "images_per_class"))
-        data = data.balanced_batches(*counts)
+    with explained("[data]"):
+        if config["data"].get("half_identities"):
+            data, test = kr.datasets.half_identities(data)
+        if "classes_per_batch" in config["data"]:
+            counts = (config["data"][key] for key in ("classes_per_batch", "images_per_class"))
+            data = data.balanced_batches(*counts)
     print(f"{data.num_images} images of {data.num_classes} identities, {len(data)} steps an epoch")
     recognizer = build(config, data, len(data))
     recognizer.fit(
@@ -250,7 +287,11 @@ def train(config, out):
         callbacks=callbacks_of(config, recognizer, data, test, out),
     )
     recognizer.save(out / "recognizer.keras")
-    print(f"Saved {out / 'recognizer.keras'}; the best of all epochs is {out / 'best.keras'}")
+    print(f"Saved {out / 'recognizer.keras'}")
+    if (out / "best.keras").exists():
+        print(f"The best of all epochs is {out / 'best.keras'}")
+    else:
+        print("No best epoch was kept: [data] has neither validation nor half_identities")
     return recognizer
 
 

@@ -1,6 +1,7 @@
 """The training script: every configuration file is understood, and a stopped run is resumed."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "examples" / "configs").glob("*.toml"))
 SCHEDULES = ["polynomial", "multistep", "cosine", "constant"]
 
+sys.path.append(str(ROOT / "examples"))  # where the script finds what it imports
 spec = importlib.util.spec_from_file_location(
     "train_face_recognition", ROOT / "examples" / "train_face_recognition.py"
 )
@@ -98,6 +100,15 @@ def test_every_configuration_names_what_exists(path):
     rates = [float(schedule(step)) for step in range(last)]
     assert max(rates) == pytest.approx(rate, rel=1e-5)
     assert 0 <= rates[-1] < 0.02 * rate
+
+
+def write_folder(folder, images, labels):
+    """A folder with a folder of images for each identity."""
+    from PIL import Image
+
+    for k, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / str(label) / f"{k}.png")
 
 
 def generate_data(data, size=112):
@@ -190,9 +201,10 @@ def test_records_triplets_and_verification_sets(config, tmp_path):
     kr.datasets.write_verification_pairs(
         tmp_path / "lfw.bin", np.repeat(images[:10], 2, axis=0), [True, False] * 5
     )
+    write_folder(tmp_path / "faces", images[:6], np.arange(6) // 2)
     changes = [
         f"data.train={tmp_path / 'train.rec'}",
-        f"data.validation=['{tmp_path / 'lfw.bin'}']",
+        f"data.validation=['{tmp_path / 'lfw.bin'}', '{tmp_path / 'faces'}']",
         "data.half_identities=false",
         "data.classes_per_batch=2",
         "data.images_per_class=3",
@@ -204,7 +216,36 @@ def test_records_triplets_and_verification_sets(config, tmp_path):
     header, numbers = (tmp_path / "run" / "log.csv").read_text().splitlines()
     log = dict(zip(header.split(","), numbers.split(","), strict=True))
     assert np.isfinite(float(log["loss"])) and "lfw_accuracy" in log
+    assert 0 <= float(log["faces_eer"]) <= 1
     assert (tmp_path / "run" / "best.keras").exists()
+
+
+def test_validation_is_a_path_or_several(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), "uint8")
+    write_folder(tmp_path / "faces", images, [0, 0, 1, 1])
+    data = {"validation": str(tmp_path / "faces")}
+    pairs, people = script.validation_sets(data, (8, 8, 3))
+    assert not pairs and list(people) == ["faces"]
+    assert people["faces"][1].tolist() == [0, 0, 1, 1]
+    assert people["faces"][0][0][0].min() < 0  # in the range of training
+    with pytest.raises(SystemExit, match=r"images are \(8, 8, 3\), those of train \(8, 8, 1\)"):
+        script.validation_sets(data, (8, 8, 1))
+    assert script.validation_sets({}, (8, 8, 1)) == ({}, {})
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_backbone_of_keras(channels):
+    keras.config.set_image_data_format("channels_last")
+    section = {"name": "MobileNet", "embedding_dim": 8, "alpha": 0.25}
+    images = keras.Input((32, 32, channels))
+    encoder = keras.Model(images, script.backbone_of(section)(images))
+    *_, network, embedding = encoder.layers
+    assert encoder.output_shape == (None, 8) and network.name.startswith("mobilenet")
+    seen = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, channels)).astype("float32")
+    expected = embedding(network(np.repeat(seen, 3 // channels, axis=-1)))  # it takes [-1, 1]
+    np.testing.assert_allclose(
+        *(keras.ops.convert_to_numpy(x) for x in (encoder(seen), expected)), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,9 +258,31 @@ def test_records_triplets_and_verification_sets(config, tmp_path):
         ("schedule.name=linear", "polynomial, multistep, cosine or constant"),
         ("data.train=missing.npz", "missing.npz"),
         ("training.epochs", "section.key=value"),
+        ("head.name=Arc", "it has AdaFace, ArcFace, "),
+        ("head.margins=0.5", r"CurricularFace has no \['margins'\]; it has \[.*'margin'"),
+        (
+            "head.margin=wide",
+            "name = 'CurricularFace': `margin` must be .* Received: margin='wide'",
+        ),
+        ("head.name=7", "name must be text. Received: name = 7"),
+        ("backbone.name=ResNet", r"\[backbone\] has no name = 'ResNet'; it has .*IResNet18.*VGG16"),
+        ("backbone.depth=3", r"Tiny has no \['depth'\]; it has \['embedding_dim'\]"),
+        ("sampler.name=Zoom", "it has .*FlowWarpDownsample, "),
+        ("optimizer.name=SDG", "it has .*AdamW.*SGD"),
+        ("optimizer.learning_rate=0", "learning_rate must be a positive number. Received: learn"),
+        ("schedule.name=multistep", r"\[schedule\] lacks \['milestones'\]"),
+        ("schedule.milestones=[4, 2]", "milestones must be a list of positive numbers that grow"),
+        ("training.epochs=ten", "epochs must be a positive integer. Received: epochs = 'ten'"),
+        ("training.triplet_margin=hard", 'must be a number of at least 0 or "soft"'),
+        ("data.size=112", r"size must be \[height, width\]. Received: size = 112"),
+        ("data.validation=nowhere", r"\[data\] validation = 'nowhere' does not exist"),
+        ("data.validation=3", "validation must be a path or a list of paths"),
+        ("data.validation=['.', '.']", "different names"),
+        ("data.classes_per_batch=3", r"\[data\] lacks \['images_per_class'\]"),
     ],
 )
-def test_mistakes_are_named(config, tmp_path, change, message):
+def test_mistakes_are_named(config, tmp_path, monkeypatch, change, message):
+    monkeypatch.setattr(script, "read_dataset", pytest.fail)  # not before all is checked
     with pytest.raises(SystemExit, match=message):
         script.train(script.read_config(config, [change]), tmp_path / "run")
 
