@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from keras_resample.arguments import as_data_format, as_integer, check_choice
 from keras_resample.datasets.base.classes import as_ignore_class, check_classes, class_table
 from keras_resample.datasets.base.epoch_order import ShuffledDataset, random_generator
+from keras_resample.datasets.base.label_tally import LabelTally, label_counts
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
 from keras_resample.datasets.base.selection import Selection, as_index, as_indices
 from keras_resample.datasets.base.windows import (
@@ -61,6 +63,9 @@ class SegmentationDataset(ShuffledDataset):
         image_shape: shape of an image as it is served; `None` for a side that differs.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
         epoch: the epoch whose order is in use. Writable.
+
+    Where a class has no pixel in what was read while the ignored label has many, there is one
+    warning: masks of 0 and 255 are such a case.
 
     Raises:
         TypeError, ValueError: for an argument of the wrong type or value, at construction;
@@ -125,6 +130,7 @@ class SegmentationDataset(ShuffledDataset):
         self.data_format = as_data_format(data_format)
         self.image_shape = self._served_shape()
         self.skipped = []
+        self._start_tally()
 
     def _served_shape(self):
         first = self.image_sizes[0]
@@ -195,7 +201,24 @@ class SegmentationDataset(ShuffledDataset):
         image, label = np.asarray(image), np.asarray(label)
         _check_pair(image, label, window, index)
         check_classes(label, index, self.num_classes, self.ignore_class)
-        return image, label.astype("uint8", copy=False)
+        label = label.astype("uint8", copy=False)
+        if not self._tally.over:
+            self._count_labels(label_counts(label))
+        return image, label
+
+    def _count_labels(self, counts, stacklevel=5):
+        """Warns, once, where labels show that a class never comes while much is ignored.
+
+        Args:
+            counts: number of pixels of each label, `(256,)`.
+            stacklevel: as in `warnings.warn`.
+        """
+        message = self._tally.add(counts)
+        if message:
+            warnings.warn(message, stacklevel=stacklevel)
+
+    def _start_tally(self):
+        self._tally = LabelTally(self.num_classes, self.ignore_class, self.image_sizes)
 
     def windows(self, size, batch_size=None):
         """The same images in windows that cover every pixel once.
@@ -260,6 +283,7 @@ class SegmentationDataset(ShuffledDataset):
         part.load = Selection(self.load, indices)
         part.image_sizes = self.image_sizes[indices]
         part.num_images = len(indices)
+        part._start_tally()
         part.epoch = 0
         return part
 

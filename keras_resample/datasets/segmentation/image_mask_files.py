@@ -1,5 +1,6 @@
 """Pairs of an image file and a mask file: what every segmentation folder is made of."""
 
+from keras_resample.datasets.base.label_tally import label_counts
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.files.image_decoding import name_errors
 from keras_resample.datasets.files.raster_files import (
@@ -67,14 +68,13 @@ def image_mask_dataset(
 
     def look(index):
         size = files.size(index)
-        if verify:
-            files(index, (0, 0, *size))
-        return size
+        counts = label_counts(files(index, (0, 0, *size))[1]) if verify else 0
+        return size, counts
 
     def place(index):
         return images[index], f"with its mask {masks[index]!r}"
 
-    good, sizes, skipped = screen(look, place, range(len(images)), on_error, progress)
+    good, seen, skipped = screen(look, place, range(len(images)), on_error, progress)
     if not len(good):
         raise ValueError(
             f"`{reader}` needs one readable image with its mask. Received: {len(images)} images, "
@@ -82,6 +82,9 @@ def image_mask_dataset(
         )
     warn_of_skipped(skipped, "images with their masks")
     chosen = ImageMaskFiles([images[i] for i in good], [masks[i] for i in good], labels)
+    sizes, counts = zip(*seen, strict=True)
     dataset = SegmentationDataset(chosen, sizes, **kwargs)
     dataset.skipped = skipped
+    if verify:
+        dataset._count_labels(sum(counts), stacklevel=4)
     return dataset
