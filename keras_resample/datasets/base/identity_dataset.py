@@ -38,7 +38,8 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
             `use_multiprocessing=True` and thread-safe for `workers > 1`.
         labels: integers `(n,)` in `[0, num_classes)`, the identity of each image.
         image_shape: `(height, width, channels)` of what `load` returns.
-        num_classes: number of identities. Default: the largest label plus one.
+        num_classes: number of identities. Default: that of `class_names`, or the largest label
+            plus one.
         class_names: `num_classes` names. Default: none.
         batch_size: images in a batch; the last one of an epoch may be smaller.
         shuffle: whether each epoch has its own random order.
@@ -53,6 +54,8 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         num_classes: number of identities.
         image_shape: shape of an image as it is served.
         class_names: names in the order of the labels, or `None`.
+        paths: list of the file of each image, in the order of `labels`, or `None` where images
+            are not files.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
         epoch: the epoch whose order is in use. Writable.
 
@@ -98,15 +101,16 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         )
         self.labels = labels
         largest = int(labels.max())
-        self.num_classes = (
-            largest + 1 if num_classes is None else as_integer(num_classes, "num_classes")
-        )
+        self.class_names = None if class_names is None else list(class_names)
+        if num_classes is None:
+            self.num_classes = max(largest + 1, len(self.class_names or ()))
+        else:
+            self.num_classes = as_integer(num_classes, "num_classes")
         if self.num_classes <= largest:
             raise ValueError(
                 f"`num_classes` must be above the largest label, {largest}. "
                 f"Received: num_classes={num_classes}"
             )
-        self.class_names = None if class_names is None else list(class_names)
         if class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(
                 f"`class_names` must hold {self.num_classes} names, one a class. "

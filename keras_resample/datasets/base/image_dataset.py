@@ -1,6 +1,7 @@
 """Images in batches, loaded when they are asked for."""
 
 import math
+import os
 
 import keras
 import numpy as np
@@ -32,6 +33,7 @@ class ImageDataset(keras.utils.PyDataset):
     Attributes:
         num_images: number of images.
         image_shape: shape of an image as it is served.
+        paths: list of the file of each image, or `None` where images are not files.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
 
     Raises:
@@ -72,6 +74,12 @@ class ImageDataset(keras.utils.PyDataset):
             self.image_shape = (self._loaded_shape[2], *self._loaded_shape[:2])
         self.batch_size = as_integer(batch_size, "batch_size")
         self.skipped = []
+
+    @property
+    def paths(self):
+        """The file of each image, in their order; `None` where images are not files."""
+        files = getattr(self.load, "files", None)
+        return None if files is None else [os.fspath(file) for file in files]
 
     def __len__(self):
         return math.ceil(self.num_images / self.batch_size)

@@ -41,6 +41,12 @@ class Selection:
     def __call__(self, index, *window):
         return self.load(int(self.indices[index]), *window)
 
+    @property
+    def files(self):
+        """The files of the selected images, or `None` where images are not files."""
+        files = getattr(self.load, "files", None)
+        return None if files is None else [files[index] for index in self.indices]
+
     def reads_windows(self, index):
         """Whether the loader reads windows of an image without decoding the rest."""
         return reads_windows(self.load, int(self.indices[index]))

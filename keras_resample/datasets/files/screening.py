@@ -98,12 +98,12 @@ def scan_files(files, path, reader, size, channels, on_error, verify, progress):
     return image, (*(size or _shared_size(image.files, headers)), image.channels), good, skipped
 
 
-def warn_of_skipped(skipped, what, stacklevel=4):
-    """One warning that gives the number and the first one."""
+def warn_of_skipped(skipped, what, stacklevel=4, more=""):
+    """One warning that gives the number and the first one, and what `more` there is to say."""
     if skipped:
         warnings.warn(
             f"{len(skipped)} {what} were skipped, the first one in {skipped[0][0]!r}: "
-            f"{skipped[0][1]}. `.skipped` lists all.",
+            f"{skipped[0][1]}. `.skipped` lists all.{more}",
             stacklevel=stacklevel,
         )
 

@@ -12,7 +12,7 @@ from keras_resample.datasets.base.identity_dataset import IdentityDataset
 CHUNK = 256
 
 
-def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
+def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, class_names=None, **kwargs):
     """A dataset of images and labels in memory.
 
     Args:
@@ -21,6 +21,7 @@ def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
         labels: `(n,)` integers or strings, any values. They are renumbered to `0 .. k-1` in
             sorted order; `class_names` holds the original ones.
         batch_size, shuffle, seed: as in `IdentityDataset`.
+        class_names: as in `image_folder`.
         **kwargs: as in `IdentityDataset`.
 
     Returns:
@@ -29,8 +30,8 @@ def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
     Raises:
         TypeError: for images that are neither uint8 nor floats, or labels that are neither
             integers nor strings.
-        ValueError: for the wrong rank, different lengths, no images, or float values that
-            are NaN, infinite or outside `[0, 1]`.
+        ValueError: for the wrong rank, different lengths, no images, float values that are
+            NaN, infinite or outside `[0, 1]`, or a label that is not in `class_names`.
 
     Example:
 
@@ -56,7 +57,7 @@ def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
         )
     if images.dtype.kind == "f":
         _check_range(images)
-    labels, class_names = renumbered(labels)
+    labels, class_names = renumbered(labels, class_names)
     if len(labels) != len(images):
         raise ValueError(
             "`images` and `labels` must have the same length. "
@@ -74,7 +75,7 @@ def from_arrays(images, labels, batch_size=32, shuffle=True, seed=0, **kwargs):
     )
 
 
-def npz(path, batch_size=32, shuffle=True, seed=0, **kwargs):
+def npz(path, batch_size=32, shuffle=True, seed=0, class_names=None, **kwargs):
     """A dataset from an `.npz` file with the keys `images` and `labels`.
 
     The arrays are read into memory and follow the rules of `from_arrays`. A file cannot run
@@ -84,6 +85,7 @@ def npz(path, batch_size=32, shuffle=True, seed=0, **kwargs):
         path: the file. Key `images`: `(n, h, w)` or `(n, h, w, c)`, uint8 or floats in
             `[0, 1]`. Key `labels`: `(n,)` integers or strings. Other keys are not read.
         batch_size, shuffle, seed: as in `IdentityDataset`.
+        class_names: as in `image_folder`.
         **kwargs: as in `IdentityDataset`.
 
     Returns:
@@ -116,7 +118,7 @@ def npz(path, batch_size=32, shuffle=True, seed=0, **kwargs):
         )
     images, labels = _read(path)
     try:
-        return from_arrays(images, labels, batch_size, shuffle, seed, **kwargs)
+        return from_arrays(images, labels, batch_size, shuffle, seed, class_names, **kwargs)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{error}, from path={str(path)!r}") from error
 
@@ -146,8 +148,14 @@ def _check_range(images):
             )
 
 
-def renumbered(labels):
-    """Labels renumbered to `0 .. k-1` in sorted order, and the original ones as names."""
+def renumbered(labels, class_names=None):
+    """Labels as numbers from 0 on, and their names: the original ones in sorted order.
+
+    With `class_names` the number of a label is its place there.
+
+    Raises:
+        TypeError, ValueError: for labels of another kind, or that are not in `class_names`.
+    """
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(
@@ -160,7 +168,19 @@ def renumbered(labels):
     names, labels = np.unique(labels, return_inverse=True)
     if names.dtype.kind == "S":
         names = np.char.decode(names, "utf-8", "replace")
-    return labels.astype("int32"), [str(name) for name in names]
+    names = [str(name) for name in names]
+    if class_names is None:
+        return labels.astype("int32"), names
+    class_names = [str(name) for name in class_names]
+    number = {name: number for number, name in enumerate(class_names)}
+    unknown = [name for name in names if name not in number]
+    if unknown or len(number) < len(class_names):
+        raise ValueError(
+            "`class_names` must hold each identity once, and be those of the training set. "
+            f"Received: class_names of {len(class_names)}, {len(number)} of them different, "
+            f"without {unknown[:5]} ({len(unknown)} such)"
+        )
+    return np.array([number[name] for name in names], "int32")[labels], class_names
 
 
 def _read(path):

@@ -15,24 +15,37 @@ def identity_files(
     on_error="raise",
     verify=None,
     progress=False,
+    class_names=None,
     **kwargs,
 ):
     """An `IdentityDataset` of image files and their labels.
 
     Args:
-        files: n paths. Those of the images that are left are `dataset.load.files`.
+        files: n paths. Those of the images that are left are `dataset.paths`.
         labels: n integers or strings, any values. They are renumbered to `0 .. k-1` in sorted
             order; `class_names` holds the original ones.
         path: what the user gave, for errors.
         reader: name of the public function, for errors.
-        size, channels, on_error, verify, progress: as in `image_folder`.
+        size, channels, on_error, verify, progress, class_names: as in `image_folder`.
         **kwargs: as in `IdentityDataset`.
     """
     image, image_shape, good, skipped = scan_files(
         files, path, reader, size, channels, on_error, verify, progress
     )
-    warn_of_skipped(skipped, "image files")
-    labels, class_names = renumbered([labels[index] for index in good])
+    warn_of_skipped(skipped, "image files", more="" if class_names else _lost(labels, good))
+    labels, class_names = renumbered([labels[index] for index in good], class_names)
     dataset = IdentityDataset(image, labels, image_shape, class_names=class_names, **kwargs)
     dataset.skipped = skipped
     return dataset
+
+
+def _lost(labels, good):
+    """What is to be said of identities without an image that is left."""
+    left = {labels[index] for index in good}
+    lost = [label for label in dict.fromkeys(labels) if label not in left]
+    if not lost:
+        return ""
+    return (
+        f" {len(lost)} identities have no other image, the first one {lost[0]!r}: they are no "
+        "class, and the labels of those behind them are lower. To keep them, give `class_names`."
+    )

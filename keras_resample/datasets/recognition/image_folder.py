@@ -16,6 +16,7 @@ def image_folder(
     on_error="raise",
     verify=None,
     progress=False,
+    class_names=None,
     **kwargs,
 ):
     """A dataset from a folder with one sub-folder of images per identity.
@@ -47,16 +48,22 @@ def image_folder(
         verify: whether to decode every image at construction. Default: with
             `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.
+        class_names: names of the identities in the order of their labels, such as
+            `train.class_names` for a validation set of the same identities. Their number is
+            `num_classes`, whether or not each has an image here. Default: the identities that
+            are found, so that one which is missing, or whose files are all skipped, shifts the
+            labels of those behind it.
         **kwargs: as in `IdentityDataset`.
 
     Returns:
-        An `IdentityDataset`. `class_names` are the names of the sub-folders.
+        An `IdentityDataset`. `class_names` are the names of the sub-folders, `paths` those of
+        the files in the order of `labels`.
 
     Raises:
         ImportError: if Pillow is not installed.
         NotADirectoryError: if `path` is not a folder.
-        ValueError: if there is no image in it, a file is bad (`on_error="raise"`), or the
-            sizes differ and `size` is not given.
+        ValueError: if there is no image in it, a file is bad (`on_error="raise"`), the sizes
+            differ and `size` is not given, or a sub-folder is not in `class_names`.
 
     Example:
 
@@ -91,6 +98,7 @@ def image_folder(
         on_error=on_error,
         verify=verify,
         progress=progress,
+        class_names=class_names,
         **kwargs,
     )
 

@@ -19,14 +19,16 @@ def image_list(
     progress=False,
     value_range=(0.0, 1.0),
     data_format=None,
+    class_names=None,
     **kwargs,
 ):
     """A dataset from a text file with a path and a label in each line.
 
     The `train.list` and `test.list` of palmprint sets. The label is what follows the last white
-    space or comma of a line, so paths may hold spaces. Labels are integers or names; they are
-    renumbered to `0 .. k-1` in sorted order, and `class_names` holds the original ones. The
-    half-identity protocol is `half_identities(image_list(path))`.
+    space or comma of a line, or its last tab where it has tabs, so paths may hold spaces. Labels
+    are renumbered to `0 .. k-1` in sorted order, and `class_names` holds the original ones:
+    integers if all are written as such, else names, so that 001 and 1 are two. The half-identity
+    protocol is `half_identities(image_list(path))`.
 
     Headers, verification and what an unreadable file does are as in `image_folder`.
 
@@ -44,6 +46,7 @@ def image_list(
             `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
+        class_names: as in `image_folder`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
             `keras.utils.PyDataset`.
 
@@ -54,7 +57,8 @@ def image_list(
         ImportError: if Pillow is not installed.
         FileNotFoundError: if there is no such text file.
         ValueError: for a line of another form, a bad image file (`on_error="raise"`), sizes that
-            differ where `size` is not given, or a wrong argument.
+            differ where `size` is not given, a label that is not in `class_names`, or a wrong
+            argument.
 
     Example:
 
@@ -72,7 +76,7 @@ def image_list(
     folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
     files, labels = [], []
     for number, line in text_lines(path):
-        separator = "," if "," in line else None
+        separator = next((one for one in "\t," if one in line), None)
         fields = [field.strip() for field in line.rsplit(separator, 1)]
         if len(fields) != 2 or not all(fields):
             raise wrong_line(path, number, "be a path and a label", line)
@@ -93,11 +97,15 @@ def image_list(
         progress=progress,
         value_range=value_range,
         data_format=data_format,
+        class_names=class_names,
         **kwargs,
     )
 
 
 def _integers_or_names(labels):
-    """Integers if all are, so that 10 sorts behind 9."""
-    plain = all(label.isascii() and label.isdecimal() and len(label) < 19 for label in labels)
+    """Integers if all are written as such, so that 10 sorts behind 9; 001 is a name."""
+    plain = all(
+        label.isascii() and label.isdecimal() and len(label) < 19 and str(int(label)) == label
+        for label in labels
+    )
     return [int(label) for label in labels] if plain else labels
