@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_resample.datasets.base.image_dataset import ImageDataset
-from keras_resample.datasets.files.screening import screen, warn_of_skipped
+from keras_resample.datasets.files.screening import warn_of_skipped
 
 
 class ImagePairs:
@@ -55,9 +55,7 @@ def sound_pairs(image, num_pairs, on_error, verify, progress):
     """Which pairs to keep: bool `(n,)`, and the list of what was skipped."""
     good, skipped = np.ones(num_pairs, bool), []
     if verify:
-        readable, _, skipped = screen(
-            image.verify, image.place, np.arange(2 * num_pairs), on_error, progress
-        )
+        readable, skipped = image.screened(np.arange(2 * num_pairs), on_error, progress)
         good = np.isin(np.arange(2 * num_pairs), readable).reshape(-1, 2).all(1)
         warn_of_skipped(skipped, "images, and their pairs,")
     if not good.any():

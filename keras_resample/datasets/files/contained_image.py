@@ -1,6 +1,7 @@
 """Encoded images within one file, such as records."""
 
 from keras_resample.datasets.files.image_decoding import decoded_image, image_header, to_array
+from keras_resample.datasets.files.screening import screen
 
 # What the field's containers hold. Pillow's other decoders have no business there.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
@@ -28,13 +29,39 @@ class ContainedImage:
     def __call__(self, index):
         return self.named(index, self._decoded)
 
-    def verify(self, index):
-        """Decodes every pixel, or raises."""
-        self.named(index, lambda index: image_header(self.encoded(index), True, FORMATS))
+    def screened(self, indices, on_error, progress=False):
+        """Decodes images, and finds those that are damaged or have not the size of the others.
 
-    def stored_size(self, index):
-        """`(height, width)` of an image."""
-        return self.named(index, lambda index: image_header(self.encoded(index), False, FORMATS))[0]
+        Args:
+            indices, on_error, progress: as in `screen`.
+
+        Returns:
+            `(good, skipped)`, as of `screen`.
+        """
+        good, sizes, skipped = screen(
+            lambda index: self.stored_size(index, verify=True),
+            self.place,
+            indices,
+            on_error,
+            progress,
+        )
+        if self.resize or not len(good):
+            return good, skipped
+        self.size = self.size or sizes[0]
+        size_of = dict(zip(good.tolist(), sizes, strict=True))
+        good, _, others = screen(
+            lambda index: self.named(index, lambda index: self._check_size(size_of[index])),
+            self.place,
+            good,
+            on_error,
+        )
+        return good, skipped + others
+
+    def stored_size(self, index, verify=False):
+        """`(height, width)` of an image; with `verify` every pixel is decoded too."""
+        return self.named(index, lambda index: image_header(self.encoded(index), verify, FORMATS))[
+            0
+        ]
 
     def place(self, index):
         """Where an image is: `(file, "record 7")`."""
@@ -49,14 +76,18 @@ class ContainedImage:
             raise ValueError(
                 f"{self.name(index).capitalize()} of {self.file.path!r} cannot be read "
                 f"({type(error).__name__}: {error}). Get the file again, or read it with "
-                f"on_error='skip'. Received: a file of {self.file.size} bytes"
+                f"on_error='skip', verify=True. Received: a file of {self.file.size} bytes"
             ) from error
 
     def _decoded(self, index):
         with decoded_image(self.encoded(index), FORMATS) as image:
-            if not self.resize and (image.height, image.width) != self.size:
-                raise ValueError(
-                    f"it is {image.height} x {image.width}, not {self.size[0]} x {self.size[1]} "
-                    "like the others; give `size=(height, width)` to resize"
-                )
+            if not self.resize:
+                self._check_size((image.height, image.width))
             return to_array(image, self.size, self.channels)
+
+    def _check_size(self, size):
+        if size != self.size:
+            raise ValueError(
+                f"it is {size[0]} x {size[1]}, not {self.size[0]} x {self.size[1]} like the "
+                "others; give `size=(height, width)` to resize"
+            )

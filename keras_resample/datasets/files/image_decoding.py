@@ -175,6 +175,6 @@ def name_errors(file, function, *args):
     except Exception as error:
         raise ValueError(
             f"File {file!r} cannot be read ({type(error).__name__}: {error}). Repair or remove it, "
-            "or build the dataset with on_error='skip'. Received: "
+            "or build the dataset again with on_error='skip', verify=True. Received: "
             f"{os.path.getsize(file) if os.path.exists(file) else 'no file'} bytes"
         ) from error

@@ -45,10 +45,10 @@ class FaceRecords(IdentityDataset):
         channels: 3 (RGB) or 1 (grey).
         batch_size, shuffle, seed: as in `IdentityDataset`.
         on_error: what a damaged record does. `"raise"`: an error with its number, the file
-            and what is wrong. `"skip"`: it is left out, one warning gives the number, and
-            `skipped` lists `(file, reason)`.
-        verify: whether to decode every image at construction. Default: with
-            `on_error="skip"` only.
+            and what is wrong. `"skip"`: it is left out, as is one that the index lacks, one
+            warning gives the number, and `skipped` lists `(file, reason)`.
+        verify: whether to decode every image at construction, and to compare their sizes where
+            there is no `size`. Default: with `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.
         value_range: range of the values, as in `ImageDataset`; published face networks want
             `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
@@ -104,7 +104,7 @@ class FaceRecords(IdentityDataset):
         num_classes, stored_size = _property(os.path.join(os.path.dirname(rec), "property"))
         file = RecordFile(rec)
         keys, starts, ends = read_index(idx, file.size)
-        keys, starts, ends, all_images = _without_header(file, keys, starts, ends)
+        keys, starts, ends, all_images, gaps = _without_header(file, keys, starts, ends, on_error)
 
         labels, lengths = file.headers(starts, ends)
         # Where no header tells, a record without a body is no image but an identity.
@@ -118,20 +118,22 @@ class FaceRecords(IdentityDataset):
         sound = (lengths > 0) & (labels >= 0) & (labels == np.floor(labels))
         sound &= labels < (num_classes or EXACT_FLOAT)
         good, skipped, labels = _sound_records(record, sound, labels, on_error)
+        skipped = gaps + skipped
+        # Before any is skipped for its image: the last identity may have no other.
+        num_classes = num_classes or int(labels.max(initial=0)) + 1
+        record.size = size or stored_size
         if len(good) and verify:
-            decodable, _, undecodable = screen(
-                record.verify, record.place, good, on_error, progress
-            )
+            decodable, undecodable = record.screened(good, on_error, progress)
             labels, good = labels[np.isin(good, decodable)], decodable
             skipped += undecodable
         if not len(good):
             raise ValueError(
                 f"`path` must hold a readable image. Received: path={rec!r}, {len(skipped)} "
-                "records skipped"
+                f"records skipped, the first one: {skipped[0][1]}"
             )
         warn_of_skipped(skipped, "records", stacklevel=3)
         record.select(good)
-        record.size = size or stored_size or record.stored_size(0)
+        record.size = record.size or record.stored_size(0)
         super().__init__(
             record,
             labels.astype("int32"),
@@ -215,10 +217,10 @@ def _property(file):
     return classes, (height, width)
 
 
-def _without_header(file, keys, starts, ends):
-    """The records between the header and the identities, and whether a header tells them."""
+def _without_header(file, keys, starts, ends, on_error):
+    """The records between the header and the identities, whether a header tells them, and gaps."""
     if keys[0] != 0:
-        return keys, starts, ends, False
+        return keys, starts, ends, False, []
     try:
         labels, body = file.read(int(starts[0]), int(ends[0]))
     except ValueError as error:
@@ -227,7 +229,7 @@ def _without_header(file, keys, starts, ends):
             f"{error}. Received: a record at byte {starts[0]} of {file.size}"
         ) from error
     if body:
-        return keys, starts, ends, False
+        return keys, starts, ends, False, []
     stop = labels[0]
     if not (1 <= stop <= EXACT_FLOAT * 64 and stop == math.floor(stop)):
         raise ValueError(
@@ -236,16 +238,18 @@ def _without_header(file, keys, starts, ends):
         )
     # Beyond 2**24 its float32 is rounded; there the empty bodies tell.
     if stop > EXACT_FLOAT:
-        return keys[1:], starts[1:], ends[1:], False
+        return keys[1:], starts[1:], ends[1:], False, []
     images = slice(1, np.searchsorted(keys, int(stop)))
-    expected = np.arange(1, int(stop))
-    if not np.array_equal(keys[images], expected):
-        missing = np.setdiff1d(expected, keys[images])
+    missing = np.setdiff1d(np.arange(1, int(stop)), keys[images])
+    if len(missing) and on_error == "raise":
         raise ValueError(
             f"The index must list the records 1 to {int(stop) - 1} that record 0 of {file.path!r} "
-            f"announces. Received: an index without {len(missing)} of them, the first {missing[0]}"
+            "announces; on_error='skip' does without. Received: an index without "
+            f"{len(missing)} of them, the first {missing[0]}"
         )
-    return keys[images], starts[images], ends[images], True
+    runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []
+    gaps = [(file.path, f"records {run[0]} to {run[-1]}: not in the index") for run in runs]
+    return keys[images], starts[images], ends[images], True, gaps
 
 
 def _sound_records(record, sound, labels, on_error):

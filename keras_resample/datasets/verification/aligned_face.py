@@ -29,6 +29,15 @@ class AlignedFace(FileImage):
         super().__init__(files, size, channels)
         self.landmarks = landmarks
 
+    def verify(self, index):
+        """Decodes and aligns an image, or raises."""
+        self(index)
+
+    def select(self, indices):
+        """Keeps some of the images."""
+        self.files = [self.files[index] for index in indices]
+        self.landmarks = self.landmarks[indices]
+
     def pixels(self, image, index):
         """The aligned face: float32 `(h, w, channels)` in `[0, 1]`."""
         Image = pillow("IJBProtocol")

@@ -9,6 +9,7 @@ import numpy as np
 from keras_resample.arguments import as_size
 from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.datasets.files.image_decoding import as_channels, pillow
+from keras_resample.datasets.files.screening import as_verify, screen, warn_of_skipped
 from keras_resample.datasets.files.text_lines import integer_table, text_lines, wrong_line
 from keras_resample.datasets.verification.aligned_face import AlignedFace
 
@@ -24,7 +25,8 @@ class IJBProtocol:
     `None` or empty; the other two must be there.
 
     Images are loose crops; each is aligned by its five points to the template of 112 x 112
-    faces when it is read. The files are looked at only then, as there are 470,000 in IJB-C.
+    faces when it is read. The files are looked at only then, as there are 470,000 in IJB-C, unless
+    `on_error` or `verify` asks for more.
 
     Needs Pillow: `pip install keras-resample[datasets]`.
 
@@ -37,6 +39,13 @@ class IJBProtocol:
             `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for
             `keras.config.image_data_format()`.
+        on_error: what an image does that cannot be read or aligned. `"raise"`: an error that
+            names it. `"skip"`: it is left out of its template, one warning gives the number, and
+            `skipped` lists `(file, reason)`. A template without any image is left out of the
+            pairs, galleries and probes.
+        verify: whether to decode and align every image at construction. Default: with
+            `on_error="skip"` only.
+        progress: whether to show a progress bar meanwhile.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of
             `keras.utils.PyDataset`.
 
@@ -50,11 +59,13 @@ class IJBProtocol:
         same: `(m,)` bool.
         galleries: dict from a name such as `"G1"` to `(templates, subjects)`, int32.
         probes: `(templates, subjects)` of the mixed probes.
+        skipped: list of `(file, reason)`.
 
     Raises:
         ImportError: if Pillow is not installed.
         FileNotFoundError: if the folder or one of the two needed files is missing.
-        ValueError: for a line of another form, or files that do not list the same images.
+        ValueError: for a line of another form, files that do not list the same images, or where
+            no image can be read.
 
     Example:
 
@@ -86,8 +97,12 @@ class IJBProtocol:
         batch_size=32,
         value_range=(0.0, 1.0),
         data_format=None,
+        on_error="raise",
+        verify=None,
+        progress=False,
         **kwargs,
     ):
+        verify = as_verify(verify, on_error)
         channels = as_channels(channels)
         size = as_size(size)
         pillow("IJBProtocol")
@@ -108,15 +123,49 @@ class IJBProtocol:
         probes = _meta(path, "1N_probe_mixed.csv", needed=False)
         self.probes = _subjects(probes) if probes else None
         files = [os.path.join(path, "loose_crop", name) for name in self.names]
+        face = AlignedFace(files, size, channels, self.landmarks)
+        self.skipped = []
+        if verify:
+            indices = range(len(files))
+            place = face.files.__getitem__
+            good, _, self.skipped = screen(
+                face.verify, lambda index: (place(index), ""), indices, on_error, progress
+            )
+            if self.skipped:
+                self._keep(face, good)
+            warn_of_skipped(self.skipped, "images", stacklevel=3)
         self.images = ImageDataset(
-            AlignedFace(files, size, channels, self.landmarks),
-            len(files),
+            face,
+            len(self.names),
             image_shape=(*size, channels),
             batch_size=batch_size,
             value_range=value_range,
             data_format=data_format,
             **kwargs,
         )
+        self.images.skipped = self.skipped
+
+    def _keep(self, face, good):
+        """Keeps some of the images, and of all else what has one."""
+        if not len(good):
+            raise ValueError(
+                f"`path` must hold a readable image. Received: {len(self.skipped)} skipped, the "
+                f"first one {self.skipped[0][0]!r}: {self.skipped[0][1]}"
+            )
+        face.select(good)
+        self.names = [self.names[index] for index in good]
+        for name in ("templates", "media", "landmarks", "detector_scores"):
+            setattr(self, name, getattr(self, name)[good])
+        if self.same is not None:
+            there = np.isin(self.first, self.templates) & np.isin(self.second, self.templates)
+            for name in ("first", "second", "same"):
+                setattr(self, name, getattr(self, name)[there])
+        self.galleries = {name: self._there(*one) for name, one in self.galleries.items()}
+        self.probes = self.probes and self._there(*self.probes)
+
+    def _there(self, templates, subjects):
+        there = np.isin(templates, self.templates)
+        return templates[there], subjects[there]
 
 
 def _meta(path, ending, needed=True):

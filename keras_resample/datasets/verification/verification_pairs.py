@@ -45,8 +45,8 @@ def verification_pairs(
         on_error: what a damaged image does. `"raise"`: an error with its number, the file and
             what is wrong. `"skip"`: its pair is left out, one warning gives the number of
             images, and `skipped` lists `(file, reason)`.
-        verify: whether to decode every image at construction. Default: with
-            `on_error="skip"` only.
+        verify: whether to decode every image at construction, and to compare their sizes where
+            there is no `size`. Default: with `on_error="skip"` only.
         progress: whether to show a progress bar meanwhile.
         value_range: range of the values, as in `ImageDataset`; published face networks want
             `(-1, 1)`, which is `(p / 255 - 0.5) / 0.5` of pixels `p`.
@@ -92,7 +92,7 @@ def verification_pairs(
     image = PackedImage(file, size, channels, np.array(spans, "int64"))
     good, skipped = sound_pairs(image, len(same), on_error, verify, progress)
     image.select(np.repeat(good, 2))
-    image.size = size or image.stored_size(0)
+    image.size = image.size or image.stored_size(0)
     return ImagePairs(
         image,
         same[good],

@@ -356,6 +356,45 @@ def test_images_of_different_sizes(tmp_path):
     with pytest.raises(ValueError, match=r"Record 2 of .*5 x 8, not 10 x 8.*size=\(height, width"):
         faces.image(1)
     assert read(tmp_path, size=(6, 6)).arrays()[0].shape == (2, 6, 6, 3)
+    assert read(tmp_path, size=(6, 6), verify=True).num_images == 2
+
+
+def test_an_image_of_another_size_is_found_at_construction(tmp_path):
+    """The error of an epoch that stops advises what finds it before."""
+    images = [PIXELS[0], PIXELS[1, :5], PIXELS[2], PIXELS[3, :, :6]]
+    datasets.write_records(tmp_path / "train.rec", images, [0, 1, 2, 3])
+    with pytest.raises(ValueError, match=r"on_error='skip', verify=True. Received: "):
+        read(tmp_path).arrays()
+    with pytest.raises(ValueError, match=r"Record 2 of .*5 x 8, not 10 x 8"):
+        read(tmp_path, verify=True)
+    with pytest.warns(UserWarning, match="2 records were skipped.*record 2.*5 x 8, not 10 x 8"):
+        faces = read(tmp_path, on_error="skip")
+    np.testing.assert_array_equal(faces.arrays()[0], STANDARD[[0, 2]])
+    # Labels are those of the file, and their number does not depend on what was skipped.
+    assert faces.labels.tolist() == [0, 2] and faces.num_classes == 4
+    (tmp_path / "property").write_text("4,5,8")
+    with pytest.warns(UserWarning, match="3 records were skipped.*record 1.*10 x 8, not 5 x 8"):
+        assert read(tmp_path, on_error="skip").labels.tolist() == [1]
+    (tmp_path / "property").write_text("4,7,7")
+    with pytest.raises(ValueError, match="4 records skipped, the first one: record 1.*not 7 x 7"):
+        read(tmp_path, on_error="skip")
+
+
+def test_a_gap_in_the_index(folder):
+    lines = (folder / "train.idx").read_text().splitlines(keepends=True)
+    (folder / "train.idx").write_text("".join(lines[:2] + lines[4:5] + lines[6:]))
+    with pytest.raises(ValueError, match="without 3 of them, the first 2") as raised:
+        read(folder)
+    assert "on_error='skip'" in str(raised.value)
+    with pytest.warns(UserWarning, match="2 records were skipped"):
+        faces = read(folder, on_error="skip")
+    assert [reason for _, reason in faces.skipped] == [
+        "records 2 to 3: not in the index",
+        "records 5 to 5: not in the index",
+    ]
+    kept = [0, 3, 5, 6]
+    assert faces.labels.tolist() == LABELS[ORDER][kept].tolist()
+    np.testing.assert_array_equal(faces.arrays()[0], STANDARD[ORDER][kept])
 
 
 @pytest.mark.filterwarnings("ignore:Image size")

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -141,6 +143,33 @@ def test_wrong_meta_files(folder, name, text, message):
     (folder / "meta" / f"ijbc_{name}").write_text(text)
     with pytest.raises(ValueError, match=message):
         read(folder)
+
+
+def test_bad_images_are_left_out_of_everything(folder):
+    """One of the two images of template 7, and the only one of template 9."""
+    (folder / "loose_crop" / "0.png").write_bytes(b"hello")
+    points = (folder / "meta" / "ijbc_name_5pts_score.txt").read_text().splitlines()
+    points[2] = "2.png" + " 30" * 10 + " 0.5"
+    (folder / "meta" / "ijbc_name_5pts_score.txt").write_text("\n".join(points))
+    with pytest.raises(ValueError, match="0.png.*cannot be read"):
+        read(folder, verify=True)
+    with pytest.warns(UserWarning, match="2 images were skipped.*0.png") as warned:
+        ijb = read(folder, on_error="skip", batch_size=2)
+    assert warned[0].filename == __file__
+    assert [os.path.basename(file) for file, _ in ijb.skipped] == ["0.png", "2.png"]
+    assert ijb.images.skipped == ijb.skipped and "in one point" in ijb.skipped[1][1]
+    assert ijb.names == ["1.png"] and ijb.templates.tolist() == [7] and ijb.media.tolist() == [101]
+    assert ijb.landmarks.shape == (1, 5, 2) and ijb.detector_scores.shape == (1,)
+    np.testing.assert_array_equal(ijb.images.arrays()[0], read(folder).images.image(1))
+    assert ijb.first.tolist() == ijb.second.tolist() == [7] and ijb.same.tolist() == [True]
+    assert {k: [v.tolist() for v in g] for k, g in ijb.galleries.items()} == {
+        "G1": [[7], [1]],
+        "G2": [[], []],
+    }
+    assert [values.tolist() for values in ijb.probes] == [[7], [1]]
+    (folder / "loose_crop" / "1.png").unlink()
+    with pytest.raises(ValueError, match="must hold a readable.*3 skipped, the first.*0.png"):
+        read(folder, on_error="skip")
 
 
 def test_bad_images_are_named(folder):
