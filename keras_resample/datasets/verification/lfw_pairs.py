@@ -11,10 +11,11 @@ EXTENSIONS = (".jpg", ".png")
 def lfw_pairs(path, folder, **kwargs):
     """The pairs of a `pairs.txt` in the form of Labeled Faces in the Wild.
 
-    A line is `name number number` (one person) or `name number name number` (two); image number 7
-    of Ann_Lee is `Ann_Lee/Ann_Lee_0007.jpg`, or `.png`. A first line of one or two numbers (folds,
-    pairs) is a header: in `pairs.txt`, 10 folds of 300 pairs of each kind follow, which is the
-    order that `kr.metrics.lfw_accuracy` needs.
+    A line is `name number number` (one person) or `name number name number` (two), separated by
+    tabs, so that names may hold spaces, or by white space; image number 7 of Ann_Lee is
+    `Ann_Lee/Ann_Lee_0007.jpg`, or `.png`. A first line of one or two numbers (folds, pairs) is a
+    header: in `pairs.txt`, 10 folds of 300 pairs of each kind follow, which is the order that
+    `kr.metrics.lfw_accuracy` needs.
 
     Needs Pillow: `pip install keras-resample[datasets]`.
 
@@ -51,19 +52,30 @@ def lfw_pairs(path, folder, **kwargs):
     """
     pairs, first_line = [], True
     for number, line in text_lines(path):
-        fields = line.split()
-        header = first_line and len(fields) < 3 and all(field.isdecimal() for field in fields)
+        words = line.split()
+        header = first_line and len(words) < 3 and all(word.isdecimal() for word in words)
         first_line = False
         if header:
             continue
+        fields = _fields(line)
+        if fields is None:
+            must = "be 'name number number' or 'name number name number'"
+            raise wrong_line(path, number, must, line)
+        *images, same = fields
+        pairs.append((_file(folder, *images[:2]), _file(folder, *images[2:]), same))
+    return file_pairs(pairs, path, "lfw_pairs", **kwargs)
+
+
+def _fields(line):
+    """Two names with their numbers, and whether the line gave one, by tabs or white space."""
+    for separator in ("\t", None):
+        fields = [field.strip() for field in line.split(separator)]
         same = len(fields) == 3
         if same:
             fields.insert(2, fields[0])
-        if len(fields) != 4 or not (fields[1].isdecimal() and fields[3].isdecimal()):
-            must = "be 'name number number' or 'name number name number'"
-            raise wrong_line(path, number, must, line)
-        pairs.append((_file(folder, *fields[:2]), _file(folder, *fields[2:]), same))
-    return file_pairs(pairs, path, "lfw_pairs", **kwargs)
+        if len(fields) == 4 and fields[1].isdecimal() and fields[3].isdecimal():
+            return *fields, same
+    return None
 
 
 def _file(folder, name, number):

@@ -9,8 +9,8 @@ from keras_resample.datasets.verification.file_pairs import file_pairs
 def pair_list(path, folder=None, **kwargs):
     """Verification pairs from a text file with two paths and 0 or 1 in each line.
 
-    A line is `path1 path2 same` or `same path1 path2`, separated by white space or commas; 1 says
-    that both show one identity.
+    A line is `path1 path2 same` or `same path1 path2`, separated by tabs or commas, so that paths
+    may hold spaces, or by white space; 1 says that both show one identity.
 
     Needs Pillow: `pip install keras-resample[datasets]`.
 
@@ -47,11 +47,21 @@ def pair_list(path, folder=None, **kwargs):
     folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
     pairs = []
     for number, line in text_lines(path):
-        fields = [field.strip() for field in line.split("," if "," in line else None)]
-        if len(fields) == 3 and fields[2] not in ("0", "1") and fields[0] in ("0", "1"):
-            fields = [*fields[1:], fields[0]]
-        if len(fields) != 3 or fields[2] not in ("0", "1") or not all(fields):
-            raise wrong_line(path, number, "be two paths and 0 or 1", line)
+        fields = _fields(line)
+        if fields is None:
+            must = "be two paths and 0 or 1, separated by tabs, commas or white space"
+            raise wrong_line(path, number, must, line)
         one, other = (os.path.join(folder, field) for field in fields[:2])
         pairs.append((one, other, fields[2] == "1"))
     return file_pairs(pairs, path, "pair_list", **kwargs)
+
+
+def _fields(line):
+    """Two paths and 0 or 1, by the first separator that gives them."""
+    for separator in ("\t", ",", None):
+        fields = [field.strip() for field in line.split(separator)]
+        if len(fields) == 3 and fields[2] not in ("0", "1") and fields[0] in ("0", "1"):
+            fields = [*fields[1:], fields[0]]
+        if len(fields) == 3 and fields[2] in ("0", "1") and all(fields):
+            return fields
+    return None

@@ -13,8 +13,10 @@ import pickle
 import pickletools
 from typing import NamedTuple
 
-# Two instructions an image would be enough; numpy arrays need about twenty.
+# Two instructions an image would be enough; numpy arrays need about twenty. So many are
+# admitted always, and more in a file that has that many bytes to each, as with images it has.
 MOST_INSTRUCTIONS = 1 << 21
+BYTES_AN_INSTRUCTION = 16
 LONGEST_LINE = 256
 
 OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
@@ -138,7 +140,10 @@ class PairPickle(pickle.Unpickler):
     def _dtype(self, code, *_):
         code = self._word(code).lstrip("|")
         if code not in ("u1", "b1"):
-            raise ValueError(f"arrays must be of uint8 or bool, not {code!r}")
+            raise ValueError(
+                f"arrays must be of uint8 or bool, not {code!r}: store labels as booleans, such as "
+                "`same.astype(bool)`, and an image as its encoded bytes"
+            )
         return Dtype(code)
 
     def _array_of_buffer(self, span, code, shape, order):
@@ -183,8 +188,9 @@ def rewritten(data):
     Raises:
         ValueError: where it is truncated or too long, or has an instruction that is not admitted.
     """
-    parts, start = [], 0
-    for _ in range(MOST_INSTRUCTIONS):
+    parts, start = bytearray(), 0
+    most = max(MOST_INSTRUCTIONS, len(data) // BYTES_AN_INSTRUCTION)
+    for _ in range(most):
         opcode = OPCODES.get(data[start : start + 1])
         first, end = _argument(data, start, opcode)
         if end > len(data):
@@ -192,21 +198,21 @@ def rewritten(data):
                 f"it needs {end - start} bytes at byte {start}, where {len(data) - start} are left"
             )
         if opcode.name in STRINGS:
-            parts.append(b"P%d %d %d\n" % (first, end, opcode.name in TEXTS))
+            parts += b"P%d %d %d\n" % (first, end, opcode.name in TEXTS)
         elif opcode.name == "STACK_GLOBAL":
-            parts.append(NAME_OF_STACK % end)
+            parts += NAME_OF_STACK % end
         elif opcode.name != "FRAME":
             if opcode.name == "GLOBAL":
                 _check_name(*data[first:end].decode("latin-1").split("\n")[:2], end)
             elif opcode.name == "PUT":
-                _check_memo(int(data[first:end]))
+                _check_memo(int(data[first:end]), most)
             elif opcode.name == "LONG_BINPUT":
-                _check_memo(int.from_bytes(data[first:end], "little"))
-            parts.append(data[start:end])
+                _check_memo(int.from_bytes(data[first:end], "little"), most)
+            parts += data[start:end]
         if opcode.name == "STOP":
-            return b"".join(parts)
+            return bytes(parts)
         start = end
-    raise ValueError(f"it has more than {MOST_INSTRUCTIONS} pickle instructions")
+    raise ValueError(f"it has more than {most} pickle instructions")
 
 
 def _argument(data, start, opcode):
@@ -243,7 +249,7 @@ def _check_name(module, name, place):
         )
 
 
-def _check_memo(number):
+def _check_memo(number, most):
     """The unpickler's memo is a list as long as the largest number in it."""
-    if number > MOST_INSTRUCTIONS:
+    if number > most:
         raise ValueError(f"it memoizes something as number {number}")

@@ -29,6 +29,7 @@ def pair_list(folder, text, **kwargs):
         "palms/0.png palms/1.png 1\npalms/2.png palms/0.png 0\n",
         "palms/0.png,palms/1.png,1\npalms/2.png, palms/0.png, 0\n",
         "1 palms/0.png palms/1.png\n0 palms/2.png palms/0.png\n",
+        "palms/0.png\tpalms/1.png\t1\npalms/2.png\tpalms/0.png 0\n",
     ],
 )
 def test_pairs_of_paths(folder, text):
@@ -36,6 +37,14 @@ def test_pairs_of_paths(folder, text):
     assert pairs.same.tolist() == [True, False]
     np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[[0, 1, 2, 0]])
     np.testing.assert_array_equal(pairs.images[0], STANDARD[[0, 1, 2, 0]])
+
+
+@pytest.mark.parametrize("line", ["palms/a b.png\tpalms/1.png\t1", "1\tpalms/a b.png\tpalms/1.png"])
+def test_names_with_spaces_between_tabs(folder, line):
+    (folder / "palms" / "0.png").rename(folder / "palms" / "a b.png")
+    pairs = pair_list(folder, line)
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[:2])
+    assert pairs.images.paths == [str(folder / "palms" / name) for name in ("a b.png", "1.png")]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,15 @@ def test_lfw_pairs(folder, header):
     images = pairs.images.arrays()
     # The first one is a JPEG.
     np.testing.assert_array_equal(images[1:], STANDARD[[1, 1, 2]])
+
+
+def test_lfw_names_with_spaces_between_tabs(folder):
+    person = folder / "lfw" / "Ann Lee"
+    person.mkdir(parents=True)
+    Image.fromarray(PIXELS[3]).save(person / "Ann Lee_0004.png")
+    pairs = lfw(folder, "Ann Lee\t4\t4\nAnn Lee\t4\tBob\t3\nBob\t3 3\n")
+    assert pairs.same.tolist() == [True, False, True]
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[[3, 3, 3, 2, 2, 2]])
 
 
 @pytest.mark.parametrize(

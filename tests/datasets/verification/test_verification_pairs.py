@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from keras_resample import datasets
+from keras_resample.datasets.verification import pair_pickle
 from keras_resample.datasets.verification.pair_pickle import MOST_INSTRUCTIONS, PairPickle
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 8, 3), dtype="uint8")
@@ -323,12 +324,45 @@ def test_a_damaged_image_is_named_or_its_pair_skipped(tmp_path, bad):
 
 
 def test_images_keep_their_numbers_when_others_are_skipped(tmp_path):
-    images = [*ENCODED[:3], b"hello", ENCODED[4], png(PIXELS[5, :5])]
+    images = [*ENCODED[:3], b"hello", ENCODED[4], ENCODED[5]]
     (tmp_path / "a.bin").write_bytes(pickle.dumps((images, SAME), 4))
     with pytest.warns(UserWarning, match="1 images"):
         pairs = read(tmp_path / "a.bin", on_error="skip")
-    with pytest.raises(ValueError, match="Image 5 of .*5 x 8, not 10 x 8"):
+    pairs.images.load.size = (5, 8)
+    with pytest.raises(ValueError, match="Image 5 of .*10 x 8, not 5 x 8"):
         pairs.images.image(3)
+
+
+def test_an_image_of_another_size_is_found_at_construction(tmp_path):
+    images = [*ENCODED[:5], png(PIXELS[5, :5])]
+    (tmp_path / "a.bin").write_bytes(pickle.dumps((images, SAME), 4))
+    with pytest.raises(ValueError, match="Image 5 of .*5 x 8, not 10 x 8.*verify=True. Received"):
+        read(tmp_path / "a.bin").images.arrays()
+    with pytest.raises(ValueError, match="Image 5 of .*5 x 8, not 10 x 8"):
+        read(tmp_path / "a.bin", verify=True)
+    with pytest.warns(UserWarning, match="1 images.*image 5: ValueError: it is 5 x 8"):
+        pairs = read(tmp_path / "a.bin", on_error="skip")
+    np.testing.assert_array_equal(pairs.images.arrays(), STANDARD[:4])
+    assert read(tmp_path / "a.bin", size=(4, 4), verify=True).images.num_images == 6
+
+
+def test_many_numpy_arrays_are_no_flood(tmp_path, monkeypatch):
+    """As many instructions as there is room for, at twenty and more an image."""
+    images = [np.frombuffer(data + bytes(400), "uint8") for data in ENCODED * 20]
+    data = pickle.dumps((images, SAME * 20), 4)
+    (tmp_path / "a.bin").write_bytes(data)
+    monkeypatch.setattr(pair_pickle, "MOST_INSTRUCTIONS", 100)
+    assert len(read(tmp_path / "a.bin")) == 60
+    (tmp_path / "a.bin").write_bytes(b"(" + b"N" * len(data) + b"l.")
+    with pytest.raises(ValueError, match=f"more than {len(data) // 16} pickle instructions"):
+        read(tmp_path / "a.bin")
+
+
+def test_labels_of_another_type_are_told_what_to_do(tmp_path):
+    content = (ENCODED, np.array(SAME, "int64"))
+    (tmp_path / "a.bin").write_bytes(pickle.dumps(content, 4))
+    with pytest.raises(ValueError, match=r"not 'i8': .*`same.astype\(bool\)`.*Received: path="):
+        read(tmp_path / "a.bin")
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
