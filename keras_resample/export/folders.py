@@ -16,8 +16,8 @@ def as_target(path, overwrite):
     if target.is_dir() and any(target.iterdir()):
         if not overwrite:
             raise ValueError(
-                "`path` must be a new or empty folder; pass overwrite=True to replace a "
-                f"SavedModel, or count the version up. Received: path={path!r}"
+                f"`path` must be a new or empty folder. Write {_another(target)}, or pass "
+                f"overwrite=True to replace a SavedModel. Received: path={path!r}"
             )
         if not (target / SAVED_MODEL_FILE).is_file():
             raise ValueError(
@@ -25,3 +25,13 @@ def as_target(path, overwrite):
                 f"other files. Received: path={path!r}"
             )
     return target
+
+
+def _another(target):
+    """What to write instead: TensorFlow Serving takes the highest number beside it."""
+    number = int(target.name) if target.name.isdecimal() else None
+    if number is None:
+        return "to another folder"
+    while target.with_name(str(number)).exists():
+        number += 1
+    return f"the next version, path={str(target.with_name(str(number)))!r}"

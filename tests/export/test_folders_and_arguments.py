@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from keras_resample.export.folders import as_target
 from tests.export.small_models import NATIVE, load, pooled
 
 pytest.importorskip("tensorflow")
@@ -24,6 +25,17 @@ def test_overwrite_replaces_a_saved_model(tmp_path):
     kr.export.saved_model(pooled((6, 6)), path, output_name="new", overwrite=True)
     assert list(load(path).signatures["serving_default"].structured_outputs) == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
+
+
+def test_the_next_version_is_named(tmp_path):
+    for name in ("1", "2", "face"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_text("")
+    third = str(tmp_path / "3")
+    with pytest.raises(ValueError, match=f"the next version, path='{third}'.*Received: path="):
+        as_target(tmp_path / "1", overwrite=False)
+    with pytest.raises(ValueError, match="Write to another folder.*overwrite=True"):
+        as_target(tmp_path / "face", overwrite=False)
 
 
 def test_overwrite_spares_other_folders(tmp_path):
