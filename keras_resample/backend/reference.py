@@ -6,6 +6,8 @@ import math
 import keras
 from keras import ops
 
+FEW_ROWS = 16  # that are compared one after the other
+
 
 def split(coordinate, size):
     """Splits pixel coordinates, moved into [0, size - 1], into two pixels and a fraction.
@@ -112,19 +114,33 @@ def smallest(values, count):
     index = ops.arange(values.shape[0], dtype="int32")
     index = ops.reshape(index, (-1,) + (1,) * (len(values.shape) - 1))
 
-    found = []
-    for _ in range(count):
-        best, place = _smallest_by_pairs(values, ops.broadcast_to(index, ops.shape(values)))
-        found.append((best, place))
-        values = ops.where(index == place, math.inf, values)
-    best, place = zip(*found, strict=True)
-    return ops.stack(best), ops.stack(place)
+    def step(number, state):
+        values, smallest, places = state
+        found = _smallest_by_pairs(values, ops.broadcast_to(index, ops.shape(values)))
+        values = ops.where(index == found[1], math.inf, values)
+        start = [number] + [0] * len(found[0].shape)
+        tables = zip((smallest, places), found, strict=True)
+        return values, *(ops.slice_update(table, start, row[None]) for table, row in tables)
+
+    state = values, values[:count], ops.cast(values[:count], "int32")  # all is written over
+    return ops.fori_loop(0, count, step, state)[1:]
 
 
 def _smallest_row(values):
-    """The smallest row and its index, by one row after the other: fast, but not to be repeated
-    `count` times, as so many operations take long to compile."""
-    best, *rest = ops.unstack(values)
+    """The smallest row and its index, by one row after the other; of many rows, first in groups."""
+    count = values.shape[0]
+    groups = max(n for n in range(1, math.isqrt(count) + 1) if count % n == 0)
+    if count <= FEW_ROWS or groups == 1:
+        return _smallest_of(ops.unstack(values))
+    group = ops.reshape(values, (groups, count // groups, *ops.shape(values)[1:]))
+    best, place = _smallest_of(ops.unstack(group, axis=1))
+    best, first = _smallest_of(ops.unstack(best))
+    place = ops.take_along_axis(place, first[None], axis=0)[0]
+    return best, first * (count // groups) + place
+
+
+def _smallest_of(rows):
+    best, *rest = rows
     place = ops.zeros_like(best, dtype="int32")
     for number, value in enumerate(rest, 1):
         closer = value < best
