@@ -1,6 +1,7 @@
 """A whole comparison: every file it writes, how it continues, and what it refuses."""
 
 import json
+import shutil
 import sys
 
 import keras
@@ -15,7 +16,7 @@ from keras_resample.compare.engine.task import Run
 from keras_resample.compare.recognition import data as data_module
 from keras_resample.compare.recognition import front_ends
 from keras_resample.compare.recognition import task as task_module
-from keras_resample.compare.recognition.names import CROPS, FRONT_ENDS, FULL, LEARNED, MEAN
+from keras_resample.compare.recognition.names import CROPS, DEFAULT, FRONT_ENDS, FULL, LEARNED, MEAN
 from tests.compare.conftest import shorten, stop_at, without_pictures
 
 # Front ends of a comparison without options, and one whose grid depends on the image.
@@ -144,6 +145,21 @@ def test_the_same_command_again_computes_nothing(whole, digits_file, monkeypatch
     assert [row["front_end"] for row in part["rows"]] == ["FlowWarp", "uniform"]
     assert list(part["gains"]) == ["FlowWarp - uniform"]
     assert part["commands"] == whole["results"]["commands"]
+
+
+def test_a_folder_from_before_there_were_crops_is_still_reported(
+    whole, digits_file, tmp_path, monkeypatch
+):
+    without_pictures(monkeypatch)
+    names = ["uniform", "uniform antialiased", *LEARNED, FULL]
+    for name in names:
+        folder = tmp_path / "runs" / f"{name.lower().replace(' ', '_')}-seed0"
+        shutil.copytree(whole["out"] / "runs" / folder.name, folder)
+    shutil.copy(whole["out"] / "settings.json", tmp_path)
+    wanted = settings(digits_file, tmp_path, front_ends=DEFAULT, report=True)
+    results = compare(wanted, lambda line: None)
+    assert [row["front_end"] for row in results["rows"]] == names
+    assert not any("crop" in pair for pair in results["gains"])
 
 
 def test_other_settings_in_the_same_folder_are_refused(whole, digits_file):
