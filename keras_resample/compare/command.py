@@ -117,6 +117,8 @@ def _refusal(error, subcommand):
     if isinstance(received, (list, tuple)):
         received = " ".join(map(str, received))
     message = f"error: {option} {error.must}. Received: {option} {received}"
+    if "," in str(received):
+        message += " (several words stand apart, without commas)"
     print(f"{PROGRAM} {subcommand}: {message}", file=sys.stderr)
     return WRONG_OPTION
 

@@ -24,6 +24,7 @@ from keras_resample.compare import SegmentationSettings, Settings, command, star
         (["--images", "/no/such"], "--images must exist: a folder or an .npz file"),
         (["--backend", "theano"], "--backend must be one of tensorflow, jax, torch"),
         (["--identities", "3"], "--identities must be an integer of at least 4"),
+        (["--seeds", "0,1"], "Received: --seeds 0,1 (several words stand apart, without commas)"),
         (["--front-ends", "zoom"], "--front-ends must be different ones of uniform"),
         (["segmentation", "--sizes", "24"], "must be different sizes, each HEIGHTxWIDTH"),
         (["segmentation", "--scene-size", "0x5"], "compare segmentation: error: --scene-size must"),

@@ -63,7 +63,8 @@ def load(settings):
     except (ImportError, OSError, TypeError, ValueError) as error:
         if isinstance(error, SettingError):
             raise
-        raise SettingError("images", f"must be readable ({error})", source) from error
+        must = f"must hold a folder of images for each identity, or be a whole .npz file ({error})"
+        raise SettingError("images", must, source) from error
     train = _Training(_resized(train_images, settings.size), train_labels, settings.batch_size)
     description = f"{description}: {identities} identities, {dataset.num_images} images"
     if dataset.skipped:

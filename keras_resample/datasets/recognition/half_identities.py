@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_resample.arguments import as_integer
 from keras_resample.datasets.base.epoch_order import random_generator
+from keras_resample.datasets.base.identity_dataset import IdentityDataset
 
 
 def half_identities(dataset, seed=None):
@@ -27,7 +28,7 @@ def half_identities(dataset, seed=None):
         does, `test` does not shuffle.
 
     Raises:
-        ValueError: for a dataset with images of fewer than two identities.
+        ValueError: for anything else, or a dataset with images of fewer than two identities.
 
     Example:
 
@@ -37,6 +38,11 @@ def half_identities(dataset, seed=None):
     >>> train.num_classes, test.num_classes, test.num_images
     (4, 3, 9)
     """
+    if not isinstance(dataset, IdentityDataset):
+        raise ValueError(
+            "`dataset` must be an IdentityDataset, such as `from_arrays(images, labels)` makes. "
+            f"Received: dataset={type(dataset).__name__}"
+        )
     identities = np.unique(dataset.labels)
     if len(identities) < 2:
         raise ValueError(

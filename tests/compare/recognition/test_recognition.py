@@ -251,6 +251,12 @@ def test_too_few_identities_or_pairs(tmp_path, labels, message):
     assert raised.value.name == "images"
 
 
+def test_images_that_lie_in_the_folder_itself_are_refused(tmp_path):
+    (tmp_path / "1.png").touch()
+    with pytest.raises(SettingError, match="must hold a folder of images for each identity"):
+        data_module.load(Settings(images=tmp_path))
+
+
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "images.npz"
     path.write_bytes(b"PK\x03\x04 not really")

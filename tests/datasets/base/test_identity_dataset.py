@@ -212,6 +212,8 @@ def test_wrong_reads():
         dataset.epoch = -1
     with pytest.raises(ValueError, match="two identities"):
         datasets.half_identities(make([4, 4]))
+    with pytest.raises(ValueError, match="`dataset` must be an IdentityDataset.*dataset=ndarray"):
+        datasets.half_identities(np.zeros((4, 2, 3, 1)))
     wrong = datasets.IdentityDataset(lambda index: np.zeros((2, 2)), [0], (2, 3, 1))
     with pytest.raises(ValueError, match=r"shape \(2, 2\) for image 0"):
         wrong.image(0)
