@@ -20,24 +20,28 @@ faster. All four use these words:
 import keras
 
 from keras_resample.backend.reference import (
+    check_pixels,
+    constant,
     fusion,
     grouped_convolution,
     mapped,
     nearest,
     smallest,
+    untraced,
 )
 
 if keras.backend.backend() == "tensorflow":
     from keras_resample.backend.tensorflow import (
         bilinear,
+        check_pixels,
         fusion,
         grouped_convolution,
         mapped,
         smallest,
     )
 elif keras.backend.backend() == "jax":
-    from keras_resample.backend.jax import bilinear
+    from keras_resample.backend.jax import bilinear, nearest
 elif keras.backend.backend() == "torch":
-    from keras_resample.backend.torch import bilinear, smallest
+    from keras_resample.backend.torch import bilinear, constant, smallest, untraced
 else:
     from keras_resample.backend.reference import bilinear

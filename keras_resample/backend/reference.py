@@ -1,12 +1,53 @@
 """The kernels in `keras.ops` alone: the definition the fast ones are tested by."""
 
 import contextlib
+import functools
 import math
 
 import keras
 from keras import ops
 
 FEW_ROWS = 16  # that are compared one after the other
+MOST_PIXELS = 2**31 - 1  # of an image: flat indices are int32
+# JAX has no 64 bits unless it is told to, and reads pixels in a way of its own.
+BATCH_INDEX = "int32" if keras.backend.backend() == "jax" else "int64"
+
+
+def check_pixels(name, height, width):
+    """Raises for an image of more pixels than a flat index can tell apart.
+
+    Sizes that a graph learns when it runs are checked then, on TensorFlow, and not here.
+    """
+    if isinstance(height, int) and isinstance(width, int) and height * width > MOST_PIXELS:
+        raise ValueError(too_many_pixels(name) + f" Received: {name} of {height} x {width} pixels")
+
+
+def too_many_pixels(name):
+    return (
+        f"`{name}` must have fewer than 2^31 pixels, as an index has 32 bits; read a larger image "
+        "in windows, as `keras_resample.datasets.SegmentationDataset` does."
+    )
+
+
+def constant(function):
+    """Decorator of a function of numbers that gives a numpy array: it gives a tensor instead.
+
+    The array is computed once for the same numbers, and never inside of a graph.
+    """
+    array = functools.lru_cache(maxsize=64)(function)
+
+    @functools.wraps(function)
+    def tensor(*numbers):
+        return ops.convert_to_tensor(array(*numbers))
+
+    return tensor
+
+
+def untraced(function):
+    """Decorator of a function with loops that `torch.compile` would unroll for minutes: it leaves
+    them out of its graph.
+    """
+    return function
 
 
 def split(coordinate, size):
@@ -53,8 +94,10 @@ def take_pixels(images, rows, cols):
     flat = rows * width + cols
     if rows.shape[0] == 1:
         return ops.take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
-    first = ops.arange(batch, dtype="int32") * (height * width)
-    flat = flat + ops.reshape(first, (-1,) + (1,) * (len(rows.shape) - 1))
+    pixels = height * width
+    pixels = ops.cast(pixels, BATCH_INDEX) if ops.is_tensor(pixels) else pixels
+    first = ops.cast(ops.arange(batch, dtype="int32"), BATCH_INDEX) * pixels
+    flat = ops.cast(flat, BATCH_INDEX) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
     return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
 

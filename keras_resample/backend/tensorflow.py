@@ -19,8 +19,27 @@ FEW_ROWS = 16  # that are compared one by one faster than `argmin` does, and soo
 
 
 def fusion():
-    """Marks operations for XLA; TensorFlow has no such thing in eager mode."""
-    return contextlib.nullcontext() if tf.executing_eagerly() else tf.xla.experimental.jit_scope()
+    """Marks operations for XLA."""
+    return _marked(True)
+
+
+def _marked(for_xla):
+    """Context of operations that are for XLA or not; TensorFlow knows none in eager mode."""
+    if tf.executing_eagerly():
+        return contextlib.nullcontext()
+    return tf.xla.experimental.jit_scope(compile_ops=for_xla)
+
+
+def check_pixels(name, height, width):
+    """See `reference.check_pixels`. Not in a fusion, which would leave the assertion out."""
+    if isinstance(height, int) and isinstance(width, int):
+        reference.check_pixels(name, height, width)
+        return
+    with _marked(False):
+        pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+        message = reference.too_many_pixels(name)
+        most = tf.constant(reference.MOST_PIXELS, tf.int64)
+        tf.debugging.assert_less_equal(pixels, most, message)
 
 
 def sizes(images):
@@ -94,16 +113,18 @@ def backward_to_images(images, x, y, weights, upstream):
         total = tf.math.unsorted_segment_sum(values, indices, height * width)
         total = tf.transpose(tf.reshape(total, (height * width, batch, channels)), (1, 0, 2))
     else:
-        indices += tf.reshape(tf.range(batch) * (height * width), (-1, 1, 1, 1))
+        count, pixels = (tf.cast(n, tf.int64) for n in (batch, height * width))
+        indices = tf.cast(indices, tf.int64) + tf.reshape(tf.range(count) * pixels, (-1, 1, 1, 1))
         values = upstream[:, :, None, None] * shares[..., None]
-        total = tf.math.unsorted_segment_sum(values, indices, batch * height * width)
+        total = tf.math.unsorted_segment_sum(values, indices, count * pixels)
     return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)
 
 
 def rows(values, batch):
     """(b, n, c) to (1, n, b * c): one "image" whose pixels have the channels of the whole batch."""
     values = tf.transpose(values, (1, 0, 2))
-    return tf.reshape(values, (1, tf.shape(values)[0], batch * values.shape[2]))
+    count, _, channels = sizes(values)
+    return tf.reshape(values, (1, count, batch * channels))
 
 
 def bilinear(images, positions, weights=None):
@@ -161,4 +182,12 @@ def smallest(values, count):
 def mapped(function, values, shape, dtype):
     """See `reference.mapped`: `keras.ops.map` traces the function twice, to learn what it gives."""
     known = [n if isinstance(n, int) else None for n in shape]
-    return tf.map_fn(function, values, fn_output_signature=tf.TensorSpec(known, dtype))
+
+    def one_by_one():
+        return tf.map_fn(function, values, fn_output_signature=tf.TensorSpec(known, dtype))
+
+    count = sizes(tf.nest.flatten(values)[0])[0]
+    if isinstance(count, int) or None not in known:
+        return one_by_one()
+    # A stack of none has no sizes to learn.
+    return tf.cond(count > 0, one_by_one, lambda: tf.zeros([0, *shape], dtype))

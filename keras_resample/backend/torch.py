@@ -23,6 +23,16 @@ READ_TOGETHER = 2**14  # reads of integer images at a time
 SPARSE = 8  # pixels per sample above which integer images are cast after they are read
 
 
+def constant(function):
+    """See `reference.constant`. Dynamo takes it as one operation, and traces no numpy."""
+    return torch.compiler.allow_in_graph(reference.constant(function))
+
+
+def untraced(function):
+    """See `reference.untraced`."""
+    return torch.compiler.disable(function)
+
+
 def taps(positions, height, width):
     """The flat indices (b, p, k, 4) of the taps of samples (b, p, k, 2), and their shares."""
     if height == width:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_resample.ops.extremes import greatest, least
+
 # Relative differences below this are the rounding of float32, not structure.
 ROUNDING = 1e-6
 
@@ -74,8 +76,7 @@ class EdgeLoss(keras.losses.Loss):
 
 def _scale(maps):
     """Maps (b, gh, gw), each scaled to [0, 1]; zeros for a constant one."""
-    low = ops.min(maps, axis=(1, 2), keepdims=True)
-    high = ops.max(maps, axis=(1, 2), keepdims=True)
+    low, high = least(maps), greatest(maps)
     varied = high - low > ROUNDING * ops.maximum(ops.abs(high), ops.abs(low))
     scale = ops.where(varied, high - low, 1.0)
     return ops.where(varied, (maps - low) / scale, 0.0)

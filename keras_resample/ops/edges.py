@@ -3,7 +3,9 @@
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_bool, as_number
+from keras_resample.ops.extremes import greatest, least
 
 NEIGHBOURS = tuple((i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1))
 
@@ -68,8 +70,8 @@ def edge_map(labels, sigma=1.0, binary=False, ignore_class=None):
 
 def _scale(labels, known):
     """Labels (b, h, w) scaled to [0, 1] over the known pixels of each image; 0 elsewhere."""
-    low = ops.min(ops.where(known > 0, labels, np.inf), axis=(1, 2), keepdims=True)
-    high = ops.max(ops.where(known > 0, labels, -np.inf), axis=(1, 2), keepdims=True)
+    low = least(ops.where(known > 0, labels, np.inf))
+    high = greatest(ops.where(known > 0, labels, -np.inf))
     varied = high > low
     scale = ops.where(varied, high - low, 1.0)
     return ops.where(ops.logical_and(varied, known > 0), (labels - low) / scale, 0.0)
@@ -108,13 +110,18 @@ def _blur(values, sigma):
     radius = int(4.0 * sigma + 0.5)
     if radius == 0:
         return values
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = (weights / weights.sum()).astype("float32")
+    weights, shape = _gaussian(sigma, radius), ops.shape(values)
     values = _repeat_border(values, radius)[..., None]
-    for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
-        kernel = ops.convert_to_tensor(weights.reshape(shape))
+    for along in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+        kernel = ops.reshape(weights, along)
         values = ops.conv(values, kernel, padding="valid", data_format="channels_last")
-    return values[..., 0]
+    return ops.reshape(values, shape)  # which TensorFlow does not give a batch of none
+
+
+@backend.constant
+def _gaussian(sigma, radius):
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return (weights / weights.sum()).astype("float32")
 
 
 def _repeat_border(values, count):

@@ -1,30 +1,34 @@
 """Sampling grids: where each output pixel looks, in relative (x, y) coordinates of the input."""
 
-import functools
-
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_size
 
 
 def pixel_centers(size):
     """Relative positions `(i + 0.5) / size` of the centres of `size` pixels, float32."""
     if isinstance(size, int):
-        return ops.convert_to_tensor((np.arange(size) + 0.5) / size, dtype="float32")
+        return _known_centers(size)
     return (ops.arange(size, dtype="float32") + 0.5) / ops.cast(size, "float32")
+
+
+@backend.constant
+def _known_centers(size):
+    return ((np.arange(size) + 0.5) / size).astype("float32")
 
 
 def uniform_grid_of(height, width):
     """`uniform_grid` for sizes that may be tensors."""
     if isinstance(height, int) and isinstance(width, int):
-        return ops.convert_to_tensor(_static_uniform_grid(height, width))
+        return _known_uniform_grid(height, width)
     x, y = ops.meshgrid(pixel_centers(width), pixel_centers(height))
     return ops.stack([x, y], axis=-1)[None]
 
 
-@functools.lru_cache(maxsize=64)
-def _static_uniform_grid(height, width):
+@backend.constant
+def _known_uniform_grid(height, width):
     rows, cols = ((np.arange(n) + 0.5) / n for n in (height, width))
     return np.stack(np.meshgrid(cols, rows), axis=-1)[None].astype("float32")
 
@@ -179,6 +183,20 @@ def resize_field(field, height, width):
     return _resize_axis(_resize_axis(field, height, axis=1), width, axis=2)
 
 
+def resize_displacement(displacement, height, width):
+    """Displacement in cells of a grid as that of a grid of another size, in cells of that one."""
+    _, rows, cols, _ = ops.shape(displacement)
+    if _is_same(rows, height) and _is_same(cols, width):
+        return displacement
+    resized = resize_field(displacement, height, width)
+    return resized * (extent(width, height) / extent(cols, rows))
+
+
+def _is_same(size, other):
+    """Whether two sizes are known to be equal; neither is where it is a tensor."""
+    return isinstance(size, int) and isinstance(other, int) and size == other
+
+
 def extent(width, height):
     """The two sizes as float32 (x, y), for sizes that may be tensors; one number for equal ones.
 
@@ -187,8 +205,13 @@ def extent(width, height):
     if isinstance(width, int) and isinstance(height, int):
         if width == height:
             return float(width)
-        return ops.convert_to_tensor(np.array([width, height], "float32"))
+        return _known_extent(width, height)
     return ops.cast(ops.stack([width, height]), "float32")
+
+
+@backend.constant
+def _known_extent(width, height):
+    return np.array([width, height], "float32")
 
 
 def _resize_axis(values, count, axis):
@@ -198,6 +221,8 @@ def _resize_axis(values, count, axis):
     result.
     """
     size = ops.shape(values)[axis]
+    if _is_same(size, count):
+        return values
     position = pixel_centers(count) * ops.cast(size, "float32") - 0.5
     low = ops.floor(position)
     weight = ops.reshape(position - low, (-1, 1) if axis == 2 else (-1, 1, 1))

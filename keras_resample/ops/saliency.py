@@ -6,7 +6,9 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_integer, as_integers, as_number, as_numbers
+from keras_resample.ops.extremes import greatest, least
 from keras_resample.ops.grids import uniform_grid_like
 
 # Standard deviations that a window reaches to where no radius is given: the released saliency
@@ -84,43 +86,48 @@ def saliency_displacement(saliency, sigma, radius=None):
 
 def collapsed_displacement(saliency, rows, cols):
     """`saliency_displacement` by the matrices of `collapse` of both axes."""
-    (mean_y, shift_y), (mean_x, shift_x) = rows, cols
-    height, width = len(mean_y), len(mean_x)
-    left = ops.convert_to_tensor(np.concatenate([mean_y, shift_y]))
-    right = ops.convert_to_tensor(np.concatenate([mean_x, shift_x]).T)
-    peak = ops.stop_gradient(ops.max(saliency, axis=(1, 2), keepdims=True))
+    height, width = rows.shape[1], cols.shape[1]
+    left = ops.reshape(rows, (2 * height, height))
+    right = ops.transpose(ops.reshape(cols, (2 * width, width)))
+    peak = ops.stop_gradient(greatest(saliency))
     saliency = saliency / ops.where(peak > 0.0, peak, 1.0)
     # A constant moves no point: without the least value a uniform map is zero, not rounding errors.
-    least = ops.stop_gradient(ops.min(saliency, axis=(1, 2), keepdims=True))
-    sums = ops.matmul(left, ops.matmul(saliency - least, right))
-    total = sums[:, :height, :width] + least
+    lowest = ops.stop_gradient(least(saliency))
+    sums = ops.matmul(left, ops.matmul(saliency - lowest, right))
+    total = sums[:, :height, :width] + lowest
     total = ops.where(total < EMPTY, math.inf, total)
-    x = _inside(sums[:, :height, width:] / total, np.arange(width) / width)
-    y = _inside(sums[:, height:, :width] / total, np.arange(height)[:, None] / height)
+    x = _inside(sums[:, :height, width:] / total, _room(width))
+    y = _inside(sums[:, height:, :width] / total, _room(height)[..., None])
     return ops.stack([x, y], axis=-1)
 
 
-def _inside(shift, place):
+def _inside(shift, room):
     """Keeps shifted cells between the first and the last one.
 
     By `where`, whose gradient on the bound is the same on every backend.
     """
-    low = ops.convert_to_tensor(-place, "float32")
-    high = ops.convert_to_tensor(place.max() - place, "float32")
+    low, high = room[0], room[1]
     return ops.where(shift < low, low, ops.where(shift > high, high, shift))
+
+
+@backend.constant
+def _room(count):
+    """The steps of each of `count` cells to the first and to the last one, relative, (2, count)."""
+    place = np.arange(count) / count
+    return np.stack([-place, place[-1] - place]).astype("float32")
 
 
 @functools.lru_cache(maxsize=64)
 def gaussian_window(sigma, radius):
     """Weights of a Gaussian at -radius, ..., radius, a tuple that sums to 1."""
-    steps = np.arange(-radius, radius + 1)
-    weights = np.exp(-0.5 * (steps / sigma) ** 2)
-    return tuple(weights / weights.sum())
+    weights = [math.exp(-0.5 * (step / sigma) ** 2) for step in range(-radius, radius + 1)]
+    total = math.fsum(weights)
+    return tuple(weight / total for weight in weights)
 
 
-@functools.lru_cache(maxsize=64)
+@backend.constant
 def collapse(count, window):
-    """Padding, window and coordinates of one axis as two float32 matrices (count, count).
+    """Padding, window and coordinates of one axis as two matrices, float32 (2, count, count).
 
     The first takes the weighted mean around each cell, the second the weighted sum of the relative
     steps to the cells around it, both with the border repeated.
@@ -132,7 +139,7 @@ def collapse(count, window):
         reached = np.clip(cells + step, 0, count - 1)
         mean[cells, reached] += weight
         shift[cells, reached] += weight * step / count
-    return mean.astype("float32"), shift.astype("float32")
+    return np.stack([mean, shift]).astype("float32")
 
 
 def default_radius(sigma):

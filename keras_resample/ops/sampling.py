@@ -1,7 +1,6 @@
 """The one sampler: reads images, feature maps and label maps at a grid."""
 
 import contextlib
-import functools
 import math
 
 import numpy as np
@@ -9,11 +8,14 @@ from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
-from keras_resample.arguments import as_bool, as_data_format, as_number, check_choice
+from keras_resample.arguments import as_data_format
 from keras_resample.ops.grids import as_pairs, extent, resize_field, uniform_grid_like
-
-INTERPOLATIONS = ("bilinear", "nearest")
-FILL_MODES = ("nearest", "constant", "reflect", "mirror")
+from keras_resample.ops.sampling_arguments import (
+    check_fill,
+    check_sampling,
+    check_shapes,
+    sampled_dtype,
+)
 
 
 def sample(
@@ -38,16 +40,21 @@ def sample(
     its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch
     bilinear sampling has a second derivative only at a grid per image and fewer than 16 channels.
 
+    An image has fewer than 2^31 pixels (46,340 a side), as they are numbered in 32 bits. Larger
+    ones, such as slides of 100,000 pixels a side, are read and sampled in windows:
+    `keras_resample.datasets.SegmentationDataset.windows` and `read(index, window)`.
+
     Args:
         images: `(batch, h, w, channels)`, or `(batch, channels, h, w)` under channels-first; of
-            any dtype.
+            any dtype, h * w below 2^31.
         grid: `(batch, h', w', 2)`, or `(1, h', w', 2)` shared by the batch (faster): relative
             (x, y), 0 and 1 are the outer edges of the image. Computed in float32.
         interpolation: `"bilinear"`, or `"nearest"` (the pixel that holds the point: for labels and
             masks; its gradient to the grid is zero).
         fill_mode: what lies outside the image: `"nearest"` (the edge pixel), `"constant"`
             (`fill_value`), `"reflect"` (`dcba|abcd|dcba`) or `"mirror"` (`dcb|abcd|cba`).
-        fill_value: number read outside the image under `fill_mode="constant"`.
+        fill_value: number read outside the image under `fill_mode="constant"`; one that the dtype
+            of the result holds.
         antialias: whether to average over each grid cell; needs `"bilinear"`.
         data_format: `"channels_last"`, `"channels_first"` or `None` for
             `keras.config.image_data_format()`.
@@ -57,8 +64,9 @@ def sample(
         dtype; others give float32 under `"bilinear"` and keep their dtype under `"nearest"`.
 
     Raises:
-        ValueError: for another rank, batch or last axis of `grid`, another rank or an empty side of
-            `images`, or an unknown mode.
+        ValueError: for another rank, batch or last axis of `grid`, another rank, an empty side or
+            2^31 pixels of `images`, an unknown mode, or a `fill_value` that their dtype cannot
+            hold.
 
     Example:
 
@@ -96,6 +104,9 @@ def sample_displaced(images, flow, interpolation, fill_mode, fill_value, antiali
         flow = ops.broadcast_to(flow, (ops.shape(images)[0], *ops.shape(flow)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
+    backend.check_pixels("images", *ops.shape(images)[1:3])
+    if fill_mode == "constant":
+        check_fill(fill_value, images.dtype, interpolation)
     if interpolation == "nearest":
         result = _read_nearest(images, flow, fill_mode, fill_value)
     else:
@@ -139,9 +150,7 @@ def _read_bilinear(images, flow, fill_mode, fill_value, antialias):
     if antialias:
         result = result / ops.cast(fine_y * fine_x, result.dtype)
     result = ops.reshape(result, (-1, rows, cols, channels))
-    dtype = keras_backend.standardize_dtype(images.dtype)
-    dtype = dtype if keras_backend.is_float_dtype(dtype) else "float32"
-    return ops.cast(result, dtype)
+    return ops.cast(result, sampled_dtype(images.dtype, "bilinear"))
 
 
 def _read_nearest(images, flow, fill_mode, fill_value):
@@ -178,14 +187,14 @@ def _resize_positions(rows, cols, height, width):
     In float32 step by step, as every backend's resize forms them: exact ones differ from those.
     """
     if all(isinstance(n, int) for n in (rows, cols, height, width)):
-        return ops.convert_to_tensor(_static_resize_positions(rows, cols, height, width))
+        return _known_resize_positions(rows, cols, height, width)
     x, y = ops.meshgrid(ops.arange(cols, dtype="float32"), ops.arange(rows, dtype="float32"))
     ratio = extent(width, height) / extent(cols, rows)
     return (ops.stack([x, y], axis=-1)[None] + 0.5) * ratio - 0.5
 
 
-@functools.lru_cache(maxsize=64)
-def _static_resize_positions(rows, cols, height, width):
+@backend.constant
+def _known_resize_positions(rows, cols, height, width):
     x, y = np.meshgrid(np.arange(cols, dtype="float32"), np.arange(rows, dtype="float32"))
     ratio = np.array([width, height], "float32") / np.array([cols, rows], "float32")
     half = np.float32(0.5)
@@ -230,45 +239,3 @@ def _coverage(position, last):
     beyond = ops.maximum(-position, position - last)
     weight = ops.where(beyond <= 0.0, 1.0, ops.where(beyond >= 1.0, 0.0, 1.0 - beyond))
     return weight[..., 0] * weight[..., 1]
-
-
-def check_sampling(interpolation, fill_mode, fill_value, antialias):
-    """Raises unless the sampling arguments are known and fit together."""
-    check_choice(interpolation, "interpolation", INTERPOLATIONS)
-    check_choice(fill_mode, "fill_mode", FILL_MODES)
-    as_fill_value(fill_value)
-    as_bool(antialias, "antialias")
-    if antialias and interpolation != "bilinear":
-        raise ValueError(
-            '`antialias=True` averages, so it needs interpolation="bilinear". '
-            f"Received: interpolation={interpolation!r}"
-        )
-
-
-def as_fill_value(fill_value):
-    """`fill_value` as a Python number; an int stays one, as integer images are filled with it."""
-    as_number(fill_value, "fill_value")
-    return fill_value.item() if isinstance(fill_value, np.generic) else fill_value
-
-
-def check_shapes(images, grid, data_format):
-    """Raises unless shapes of images and of a grid are 4D, have no empty side, and fit."""
-    images, grid = tuple(images), tuple(grid)
-    axes = (
-        "height, width, channels" if data_format == "channels_last" else "channels, height, width"
-    )
-    if len(images) != 4 or 0 in images[1:]:
-        raise ValueError(
-            f"`images` must have shape (batch, {axes}) with no empty side. "
-            f"Received: images of shape {images}"
-        )
-    if len(grid) != 4 or 0 in grid[1:] or grid[-1] != 2:
-        raise ValueError(
-            "`grid` must have shape (batch, h', w', 2) with no empty side. "
-            f"Received: grid of shape {grid}"
-        )
-    if None not in (images[0], grid[0]) and grid[0] not in (1, images[0]):
-        raise ValueError(
-            f"`grid` must have a batch of 1 (shared) or that of the images, {images[0]}. "
-            f"Received: grid of shape {grid}"
-        )

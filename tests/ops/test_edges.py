@@ -141,6 +141,12 @@ def test_dtypes_of_labels(dtype):
     assert_close(kr.ops.edge_map(labels.astype(dtype)), kr.ops.edge_map(labels), 1e-6)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_no_image_has_no_edges(binary):
+    found = kr.ops.edge_map(np.zeros((0, 9, 14), "int32"), binary=binary, ignore_class=1)
+    assert tuple(found.shape) == (0, 9, 14)
+
+
 @pytest.mark.backends("tensorflow")
 @pytest.mark.parametrize("options", [{}, {"binary": True}, {"ignore_class": 1}], ids=str)
 def test_unknown_batch_and_size(options):
@@ -150,7 +156,7 @@ def test_unknown_batch_and_size(options):
         return kr.ops.edge_map(labels, **options)
 
     traced = tf.function(fn, input_signature=[tf.TensorSpec([None, None, None], "int32")])
-    for shape in [(2, 9, 14), (1, 1, 3)]:
+    for shape in [(2, 9, 14), (1, 1, 3), (0, 4, 5)]:
         labels = random_labels(*shape)
         assert_close(traced(labels), fn(labels), 1e-5)
     labels = random_labels(2, 9, 14)

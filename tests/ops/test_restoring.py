@@ -323,9 +323,9 @@ def test_everything_unknown(interpolation):
         size = tf.shape(image)
         return restore(values, grid, (size[1], size[2]), interpolation)
 
-    for batch, rows, cols, height, width in [(2, 6, 5, 21, 26), (1, 1, 3, 5, 1)]:
+    for batch, rows, cols, height, width in [(2, 6, 5, 21, 26), (1, 1, 3, 5, 1), (0, 6, 5, 9, 8)]:
         values = np.random.default_rng(0).normal(size=(batch, rows, cols, 2)).astype("float32")
-        grid = np.stack([GRIDS["random"](rows, cols)] * batch).astype("float32")
+        grid = np.repeat(GRIDS["random"](rows, cols)[None], batch, axis=0).astype("float32")
         found = traced(values, grid, np.zeros((batch, height, width), "float32"))
         assert_close(found, restore(values, grid, (height, width), interpolation), 1e-5)
 

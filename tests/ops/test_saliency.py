@@ -307,3 +307,8 @@ def test_bad_sigma(sigma):
 def test_bad_radius(radius):
     with pytest.raises(ValueError, match="`radius` must be .*positive integer.*Received: radius="):
         kr.ops.saliency_grid(maps(1, 3, 4), 1.0, radius)
+
+
+def test_no_map_has_no_grid():
+    found = kr.ops.saliency_grid(np.zeros((0, 5, 7), "float32"), sigma=1.0)
+    assert tuple(found.shape) == (0, 5, 7, 2)

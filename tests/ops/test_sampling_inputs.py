@@ -327,6 +327,20 @@ def test_a_grid_shared_by_images_of_unknown_batch_and_size(options):
     assert_close(traced(images, grid), fn(images, grid), 1e-5)
 
 
+@pytest.mark.backends("tensorflow")
+@pytest.mark.parametrize("grids", [1, 2])
+def test_the_gradient_to_images_of_unknown_channels(grids):
+    import tensorflow as tf
+
+    def fn(images, grid):
+        return tf.gradients(sample(images, grid) ** 2, images)[0]
+
+    images, grid = random_images(2, 5, 7, 3), smooth_grid(grids, 3, 4, 5, 7)
+    spec = [tf.TensorSpec([None] * 4), tf.TensorSpec([grids, None, None, 2])]
+    expected = gradients(lambda images: sample(images, grid) ** 2, images)[0]
+    assert_close(tf.function(fn, input_signature=spec)(images, grid), expected, 1e-5)
+
+
 @pytest.mark.backends("jax")
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 def test_jit_and_vmap(interpolation):

@@ -10,8 +10,6 @@ would turn it into jitter, SGD into folds. So the gradient is conditioned, the f
 * bounded, as a clipped gradient is, so that one step moves a cell by a fraction of a cell.
 """
 
-import functools
-
 import numpy as np
 from keras import ops
 
@@ -27,7 +25,6 @@ RESPONSE_PER_CELL = 0.02
 GRADIENT_BOUND = 0.002
 
 
-@functools.cache
 def sobolev_matrix(count):
     """`(1 + l^2 L)^-1`, L = [-1 2 -1] with free ends: (count, count), rows sum to 1."""
     laplacian = 2.0 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1)
@@ -36,10 +33,12 @@ def sobolev_matrix(count):
     return np.linalg.inv(np.eye(count) + SOBOLEV_LENGTH**2 * laplacian).astype("float32")
 
 
-@functools.cache
 def pairs_matrix(count):
     """`sobolev_matrix` for a row of `count` pairs (x, y) that lie one after the other."""
     return np.kron(sobolev_matrix(count), np.eye(2, dtype="float32"))
+
+
+_smooth_rows, _smooth_pairs = backend.constant(sobolev_matrix), backend.constant(pairs_matrix)
 
 
 def with_conditioned_gradient(weights):
@@ -56,8 +55,7 @@ def with_conditioned_gradient(weights):
         Tuple of `(h', w', 2)` and a scalar 0.
     """
     rows, cols, _ = weights.shape
-    smooth_y = ops.convert_to_tensor(sobolev_matrix(rows))
-    smooth_x = ops.convert_to_tensor(pairs_matrix(cols))
+    smooth_y, smooth_x = _smooth_rows(rows), _smooth_pairs(cols)
     response = RESPONSE_PER_CELL * rows * cols / FLOW_UNIT**2
 
     @ops.custom_gradient
@@ -68,7 +66,7 @@ def with_conditioned_gradient(weights):
                 loss_scale = upstream[-1]
                 field = ops.matmul(smooth_y, ops.reshape(upstream[:-1], (rows, cols * 2)))
                 field = ops.reshape(ops.matmul(field, smooth_x), (rows, cols, 2)) * response
-                longest = ops.sqrt(ops.max(ops.sum(field * field, axis=-1)))
+                longest = ops.sqrt(ops.amax(ops.sum(field * field, axis=-1)))
                 bound = GRADIENT_BOUND * loss_scale
                 field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)
                 return ops.concatenate([ops.reshape(field, (-1,)), ops.zeros((1,))])

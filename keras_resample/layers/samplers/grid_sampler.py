@@ -12,14 +12,8 @@ from keras_resample.ops.grids import (
     uniform_grid_of,
 )
 from keras_resample.ops.restoring.restoring import restore
-from keras_resample.ops.sampling import (
-    as_fill_value,
-    check_sampling,
-    check_shapes,
-    image_extent,
-    sample,
-    sample_displaced,
-)
+from keras_resample.ops.sampling import image_extent, sample, sample_displaced
+from keras_resample.ops.sampling_arguments import as_fill_value, check_sampling, check_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -97,6 +91,8 @@ class GridSampler(ResizingLayer):
         self.fill_mode = fill_mode
         self.fill_value = as_fill_value(fill_value)
         self.antialias = bool(antialias)
+        if interpolation == "nearest":
+            self.autocast = False  # a class of a float map above 2048 is not one of half precision
 
     def add_weight(self, *args, autocast=False, **kwargs):
         """That of `keras.layers.Layer`, but half precision leaves a weight as it is.

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_resample.arguments import as_data_format
-from keras_resample.ops.sampling import as_fill_value, check_sampling, check_shapes, sample
+from keras_resample.ops.sampling import sample
+from keras_resample.ops.sampling_arguments import as_fill_value, check_sampling, check_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")

@@ -14,6 +14,7 @@ INTERPOLATIONS = ("nearest", "bilinear")
 NEWTON_STEPS = 8
 
 
+@backend.untraced
 def restore(values, grid, size, interpolation="nearest", data_format=None):
     """Puts what was computed at the points of `grid` back into an image of `size`.
 
@@ -32,6 +33,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
 
     Where the grid is smooth and not much denser than the pixels that is quick; it is slowest where
     most points lie at one place. Memory is a few numbers per pixel of one image and per point.
+    `torch.compile` leaves it out of its graphs, so that none is compiled whole (`fullgraph=True`).
 
     Gradients flow to the values, none to the grid.
 
@@ -51,7 +53,7 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
 
     Raises:
         ValueError: for another rank or an empty side of `values`, a grid of another size or batch
-            than theirs, no size, or an unknown interpolation.
+            than theirs, no size, 2^31 points or pixels, or an unknown interpolation.
 
     Example:
 
@@ -79,8 +81,10 @@ def restore(values, grid, size, interpolation="nearest", data_format=None):
     values = ops.convert_to_tensor(values)
     grid = as_pairs(grid, "grid", ranks=(4,))
     _check_values(values, grid, data_format)
+    backend.check_pixels("size", height, width)
     if data_format == "channels_first":
         values = ops.transpose(values, (0, 2, 3, 1))
+    backend.check_pixels("values", *ops.shape(values)[1:3])
     if grid.shape[0] == 0:  # no image, and no loop over images
         grid = ops.zeros((1, *ops.shape(grid)[1:]), dtype="float32")
     if grid.shape[0] is None:

@@ -51,6 +51,19 @@ def test_bytes(antialias):
     check_layer(GridSampler, arguments, images, only=only)
 
 
+@pytest.mark.parametrize("layer_class", [*LAYERS, SaliencySampler])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32"])
+def test_nearest_reads_class_maps_whole_under_half_precision(layer_class, dtype):
+    """Half precision has no odd number above 2048."""
+    maps = np.full((1, 8, 8, 1), 2047 if dtype == "float16" else 2049, dtype)
+    options = {"interpolation": "nearest", "data_format": "channels_last"}
+    layer = layer_class(0.5, dtype="mixed_float16", **options)
+    found = layer(maps)
+    symbolic = layer(keras.KerasTensor(maps.shape, dtype=dtype))
+    assert keras.backend.standardize_dtype(found.dtype) == symbolic.dtype == dtype
+    assert np.array_equal(to_numpy(found), maps[:, ::2, ::2])
+
+
 def test_nearest_keeps_the_dtype_of_labels():
     labels = (255 * IMAGES).astype("int32")
     layer = GridSampler(0.5, interpolation="nearest", data_format="channels_last")
