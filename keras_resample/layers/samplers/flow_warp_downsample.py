@@ -1,5 +1,7 @@
 """A learned, input-independent sampling flow for aligned images."""
 
+import warnings
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,7 +9,7 @@ from keras import ops
 from keras_resample.arguments import as_bool, as_number, check_choice
 from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 from keras_resample.layers.samplers.grid_sampler import GridSampler
-from keras_resample.ops.grids import resize_field
+from keras_resample.ops.grids import extent, resize_displacement, resize_field
 from keras_resample.ops.jacobian import REDUCTIONS, flow_penalty, jacobian_determinant
 
 
@@ -18,7 +20,8 @@ class FlowWarpDownsample(GridSampler):
     Implements Eq. 1 of "Beyond Predictive Resampling": `out(u) = images(u / s + flow(u))`, read
     bilinearly with half-pixel centres, so that the zero flow it starts from is exactly a resize.
     The flow is one trainable weight for all images: it costs no more than a resize and keeps
-    aligned images aligned. Its penalties (Eqs. 3-5) join the loss in training, by `add_loss`:
+    aligned images aligned. It has the size of the output it was built for; for images of another
+    size it is resized to theirs. Its penalties (Eqs. 3-5) join the loss in training, by `add_loss`:
 
         smooth_weight * (|grad f|^2 + |laplacian f|^2)
         + diffeo_weight * max(0, -J) + shrink_weight * J
@@ -35,8 +38,8 @@ class FlowWarpDownsample(GridSampler):
             (channels where `data_format` has them): displacement (x, y) in input pixels.
         antialias: whether each output averages the input over its own grid cell.
         smooth_weight: weight of the smoothness penalty.
-        diffeo_weight: weight of the penalty on folds; must exceed `shrink_weight`, or the two
-            cancel where the grid folds.
+        diffeo_weight: weight of the penalty on folds; should exceed `shrink_weight`, or the two
+            cancel where the grid folds (as with the equal weights of the paper), which warns.
         shrink_weight: weight of the mean J; pulls the frame of the grid inwards.
         corner_penalty: whether the fold penalty looks at all four corners of each cell (no fold
             escapes) or at one (the paper).
@@ -58,9 +61,9 @@ class FlowWarpDownsample(GridSampler):
         `(batch, h', w', channels)` or `(batch, channels, h', w')`, `h' = ceil(factor * h)`.
 
     Raises:
-        ValueError: for the errors of `GridSampler`, a negative weight, `shrink_weight` not below
-            `diffeo_weight`, a `flow` that is neither `"learned"` nor a layer with two output
-            channels, or a learned one with `preserve_aspect_ratio`.
+        ValueError: for the errors of `GridSampler`, a negative weight, a `flow` that is neither
+            `"learned"` nor a layer with two output channels, or a learned one with
+            `preserve_aspect_ratio`.
 
     Example:
 
@@ -107,9 +110,10 @@ class FlowWarpDownsample(GridSampler):
         self.diffeo_weight = as_number(diffeo_weight, "diffeo_weight", "[0, inf)")
         self.shrink_weight = as_number(shrink_weight, "shrink_weight", "[0, inf)")
         if 0.0 < shrink_weight >= diffeo_weight:
-            raise ValueError(
-                "`diffeo_weight` must exceed `shrink_weight`, or a fold feels no gradient. "
-                f"Received: diffeo_weight={diffeo_weight}, shrink_weight={shrink_weight}"
+            warnings.warn(
+                "A fold feels no gradient unless `diffeo_weight` exceeds `shrink_weight`. "
+                f"Received: diffeo_weight={diffeo_weight}, shrink_weight={shrink_weight}",
+                stacklevel=2,
             )
         self.flow_layer = None if flow == "learned" else flow
         if self.flow_layer is not None and not self.trainable:
@@ -122,28 +126,19 @@ class FlowWarpDownsample(GridSampler):
         self.flow_constraint = keras.constraints.get(flow_constraint)
 
     def build(self, input_shape):
-        height, width = self.image_size(input_shape)
-        rows, cols = self.target_size(height, width)
-        self._pixels_per_unit = None
-        if height is not None and width is not None:
-            pixels = np.array([width / cols, height / rows], "float32")
-            self._pixels_per_unit = FLOW_UNIT * pixels
-        if self.flow_layer is not None:
-            self._build_flow_layer(input_shape)
+        super().build(input_shape)
+        if self.flow_layer is None:
+            self._build_flow(*self.image_size(input_shape))
         else:
-            self._flow = self.add_weight(
-                name="flow",
-                shape=(rows, cols, 2),
-                initializer=self._initial_weights,
-                regularizer=self.flow_regularizer and self._regularize,
-                constraint=self.flow_constraint and self._constrain,
-                dtype="float32",
-            )
+            self._build_flow_layer(input_shape)
         self.built = True
 
     @property
     def flow(self):
-        """The learned flow, float32 `(h', w', 2)`: displacement (x, y) in input pixels."""
+        """The learned flow, float32 `(h', w', 2)`: displacement (x, y) in input pixels.
+
+        Both sizes are those that the layer was built for.
+        """
         self._check_learned("flow")
         return ops.convert_to_tensor(self._flow) * self._unit()
 
@@ -151,7 +146,8 @@ class FlowWarpDownsample(GridSampler):
         """Sets the learned flow.
 
         Args:
-            array: `(h', w', 2)`, finite: displacement (x, y) in input pixels.
+            array: `(h', w', 2)`, finite: displacement (x, y) in input pixels, both of the size that
+                the layer was built for.
         """
         self._check_learned("set_flow")
         values = ops.convert_to_numpy(array)
@@ -179,7 +175,10 @@ class FlowWarpDownsample(GridSampler):
         if training and self.trainable:
             weights, loss_probe = with_conditioned_gradient(weights)
             self.add_loss(loss_probe)
-        return weights[None] * FLOW_UNIT
+        displacement = weights[None] * FLOW_UNIT
+        if images is None:
+            return displacement
+        return resize_displacement(displacement, *self.output_size(images))
 
     def penalty(self, displacement):
         weights = self.smooth_weight, self.diffeo_weight, self.shrink_weight
@@ -191,7 +190,8 @@ class FlowWarpDownsample(GridSampler):
         """Area that each sample stands for over a uniform sample's; below 0 where the grid folds.
 
         Args:
-            images: the images of a predicted flow; not needed by a learned one.
+            images: the images of a predicted flow. A learned one needs none; with images, of which
+                the size is used, it is that of their samples.
 
         Returns:
             float32 `(h', w')` of a learned flow, `(batch, h', w')` of a predicted one.
@@ -234,10 +234,23 @@ class FlowWarpDownsample(GridSampler):
         if self.data_format == "channels_first":
             flow = ops.transpose(flow, (0, 2, 3, 1))
         rows, cols = self.output_size(images)
-        if tuple(flow.shape[1:3]) != (rows, cols):
-            flow = resize_field(flow, rows, cols)
-        cells_per_pixel = [cols / ops.cast(width, "float32"), rows / ops.cast(height, "float32")]
-        return flow * ops.stack(cells_per_pixel)
+        flow = resize_field(flow, rows, cols)
+        return flow * (extent(cols, rows) / extent(width, height))
+
+    def _build_flow(self, height, width):
+        rows, cols = self.target_size(height, width)
+        self._pixels_per_unit = None
+        if height is not None and width is not None:
+            pixels = np.array([width / cols, height / rows], "float32")
+            self._pixels_per_unit = FLOW_UNIT * pixels
+        self._flow = self.add_weight(
+            name="flow",
+            shape=(rows, cols, 2),
+            initializer=self._initial_weights,
+            regularizer=self.flow_regularizer and self._regularize,
+            constraint=self.flow_constraint and self._constrain,
+            dtype="float32",
+        )
 
     def _build_flow_layer(self, input_shape):
         if not self.flow_layer.built:

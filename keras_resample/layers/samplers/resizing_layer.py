@@ -55,7 +55,7 @@ class ResizingLayer(keras.layers.Layer):
     def output_size(self, images):
         """Size `(h', w')` of the output for `images`, as numbers where they are known."""
         size = self.image_size(images.shape)
-        if self.preserve_aspect_ratio and None in size:
+        if None in size and (self.size is None or self.preserve_aspect_ratio):
             size = self.image_size(ops.shape(images))
         return self.target_size(*size)
 
@@ -92,6 +92,9 @@ class ResizingLayer(keras.layers.Layer):
 
 def scaled_length(length, factor):
     """`ceil(length * factor)`, immune to the rounding of the product (100 * 0.55 is 55, not 56)."""
+    if ops.is_tensor(length):  # a size that a graph of TensorFlow learns when it runs
+        scaled = ops.ceil(ops.cast(length, "float64") * factor - 1e-6)
+        return ops.maximum(1, ops.cast(scaled, "int32"))
     return max(1, math.ceil(length * factor - 1e-6))
 
 

@@ -36,10 +36,12 @@ def default_network():
     options = {"padding": "same", "data_format": "channels_last", "dtype": "float32"}
     network = [
         # Images may come in bytes or in [-1, 1].
-        layers.GroupNormalization(groups=1, center=False, scale=False, dtype="float32"),
-        layers.Conv2D(16, 3, strides=2, activation="relu", **options),
-        layers.Conv2D(16, 3, activation="relu", **options),
-        layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros", **options),
+        layers.GroupNormalization(
+            groups=1, center=False, scale=False, dtype="float32", name="norm"
+        ),
+        layers.Conv2D(16, 3, strides=2, activation="relu", name="conv1", **options),
+        layers.Conv2D(16, 3, activation="relu", name="conv2", **options),
+        layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros", name="logits", **options),
     ]
     return keras.Sequential(network, name="saliency_network")
 

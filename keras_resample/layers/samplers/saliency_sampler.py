@@ -7,6 +7,7 @@ from keras_resample.arguments import as_integer, as_size
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.saliency_network import default_network, low_resolution
 from keras_resample.layers.samplers.warm_up_blur import SMALLEST, pooled_and_back
+from keras_resample.ops.extremes import greatest
 from keras_resample.ops.grids import displaced_grid, extent, resize_field
 from keras_resample.ops.jacobian import jacobian_determinant
 from keras_resample.ops.saliency import as_radius, as_sigma, saliency_displacement
@@ -260,6 +261,8 @@ class SaliencySampler(GridSampler):
 
     def _predicted(self, images, training):
         """Logits of the network for each cell of the map, float32 (batch, h, w, 1)."""
+        if images.shape[0] == 0:  # of which TensorFlow has no convolution
+            return ops.zeros((0, *self.grid_size, 1), "float32")
         options = {} if training is None else {"training": training}
         images = low_resolution(images, self._network_size, self.data_format)
         if self._network_format != self.data_format:
@@ -269,9 +272,7 @@ class SaliencySampler(GridSampler):
         if self._network_format == "channels_first":
             logits = ops.transpose(logits, (0, 2, 3, 1))
         # Softmax does not see it, and a resize keeps a zero exactly, where logits are equal.
-        logits = logits - ops.stop_gradient(ops.max(logits, axis=(1, 2, 3), keepdims=True))
-        if tuple(logits.shape[1:3]) == self.grid_size:
-            return logits
+        logits = logits - ops.stop_gradient(greatest(logits))
         return resize_field(logits, *self.grid_size)
 
     @property

@@ -52,18 +52,14 @@ class UniformDownsample(GridSampler):
 
     def call(self, images, return_grid=False):
         size = self.output_size(images)
-        if not all(isinstance(n, int) for n in size):  # which the resize of Keras does not take
+        is_known = all(isinstance(n, int) for n in size)
+        # The resize of Keras takes no unknown size, and the nearest pixels of a few dtypes only.
+        if self.interpolation == "nearest" or not is_known:
             return super().call(images, return_grid)
-        if self.interpolation == "bilinear":
-            # TensorFlow differentiates its antialiased resize in float32 only.
-            images = ops.cast(images, "float32" if self.antialias else self.compute_dtype)
+        # TensorFlow differentiates its antialiased resize in float32 only.
+        images = ops.cast(images, "float32" if self.antialias else self.compute_dtype)
         outputs = ops.image.resize(
-            images,
-            size,
-            interpolation=self.interpolation,
-            antialias=self.antialias,
-            data_format=self.data_format,
+            images, size, antialias=self.antialias, data_format=self.data_format
         )
-        if self.interpolation == "bilinear":
-            outputs = ops.cast(outputs, self.compute_dtype)
+        outputs = ops.cast(outputs, self.compute_dtype)
         return (outputs, self.grid(images)) if return_grid else outputs

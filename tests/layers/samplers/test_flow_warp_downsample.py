@@ -324,12 +324,6 @@ def test_bad_weights(name, value):
         FlowWarpDownsample(0.5, **{name: value})
 
 
-@pytest.mark.parametrize("diffeo, shrink", [(1.0, 1.0), (0.5, 1.0), (0.0, 0.1)])
-def test_folding_must_cost_more_than_shrinking_gains(diffeo, shrink):
-    with pytest.raises(ValueError, match="`diffeo_weight` must exceed .*Received: diffeo_weight="):
-        FlowWarpDownsample(0.5, diffeo_weight=diffeo, shrink_weight=shrink)
-
-
 def test_bad_reduction():
     with pytest.raises(ValueError, match="`reduction` must .*Received: reduction='max'$"):
         FlowWarpDownsample(0.5, reduction="max")

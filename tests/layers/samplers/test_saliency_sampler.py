@@ -462,3 +462,19 @@ def test_a_network_with_the_wrong_output(network):
     layer = SaliencySampler(0.5, saliency=network, data_format="channels_last")
     with pytest.raises(ValueError, match="one channel per place.*Received: saliency with output"):
         layer(IMAGES)
+
+
+@pytest.mark.parametrize("saliency", [None, "learned"])
+def test_no_images(saliency):
+    """The last batch of a distributed evaluation may be empty."""
+    layer = sampler(saliency=saliency)
+    outputs, grid = layer(IMAGES[:0], return_grid=True)
+    assert tuple(outputs.shape) == (0, 5, 6, 3)
+    assert tuple(grid.shape) == (1 if saliency else 0, 5, 6, 2)
+
+
+def test_names_of_the_default_network_are_the_same_in_every_layer():
+    """So that one's weights, by their names, are the other's."""
+    paths = [[w.path.split("/", 1)[1] for w in sampler().weights] for _ in range(2)]
+    assert paths[0] == paths[1]
+    assert "saliency_network/conv1/kernel" in paths[0]
