@@ -1,6 +1,7 @@
 """A sampler and a segmentation network trained together by `fit(images, labels)`."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_number, check_choice
@@ -205,6 +206,13 @@ class Segmenter(LabelledModel):
         """
         self.build_for(images)
         return self.predict_on_batch({IMAGES: images})
+
+    def predict_on_batch(self, x):
+        """As `keras.Model.predict_on_batch`, also of no images, which networks need not take."""
+        if getattr(x, "shape", (None,))[0] == 0:
+            self.build_for(x)
+            return np.zeros(self.compute_output_shape(x.shape), "float32")
+        return super().predict_on_batch(x)
 
     def class_ious(self, sampled=False):
         """Intersection over union of each class in the last evaluation.

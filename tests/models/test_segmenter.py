@@ -394,3 +394,10 @@ def test_several_steps_per_execution_are_the_same_training():
         results.append((history["loss"], history["sampled_mean_iou"], *model.get_weights()))
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["saliency", "uniform"])
+def test_no_images(kind):
+    images, _ = scenes()
+    segmenter = Segmenter(sampler(kind), network(strides=2, kernel=3))
+    assert segmenter.predict_on_batch(images[:0]).shape == (0, 16, 16, CLASSES)

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_resample.models.steps.optimizer_config import of_any_backend
+
 # The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
 IMAGES, LABELS = "step_images", "step_labels"
 
@@ -32,9 +34,13 @@ class LabelledModel(keras.Model):
             labels: array or tensor.
         """
 
+    def get_compile_config(self):
+        """As `keras.Model.get_compile_config`, with an optimizer of any backend."""
+        return of_any_backend(super().get_compile_config())
+
     def compile_from_config(self, config):
         """As `keras.Model.compile_from_config`, with the optimizer's state to load."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.compile(**keras.saving.deserialize_keras_object(of_any_backend(config)))
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
