@@ -5,6 +5,9 @@ import numpy as np
 
 # Rows taken at a time where a whole copy would be too large: 4 MB at 512 float64 numbers a row.
 ROWS = 1024
+# How much of itself a rate may lose by rounding: float32, or the logarithms of `np.logspace`. Of
+# more than a thousand pairs no larger part of one is rounded away.
+ROUNDING, MANY = 1e-6, 1000
 
 
 def to_numpy(x):
@@ -87,11 +90,24 @@ def truth_array(same):
 
 
 def rate_array(rates, name):
-    """Rates in [0, 1] as float64."""
-    rates = to_numpy(rates).astype("float64")
+    """Rates in [0, 1] as float64; of shorter floats the decimals they were written as."""
+    rates = to_numpy(rates)
+    if rates.dtype.kind == "f" and rates.dtype.itemsize < 8:
+        rates = rates.astype(str)
+    rates = rates.astype("float64")
     if not np.all((rates >= 0) & (rates <= 1)):
         raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={rates}")
     return rates
+
+
+def rate_count(rates, total):
+    """`rates` of `total`, a float64 that is whole, or a half, where only rounding says otherwise.
+
+    A rate is compared with 1 / total by comparing this with 1: 0.01 in float32 is 1 of 100.
+    """
+    count = np.asarray(rates * total, "float64")
+    half = np.round(2 * count) / 2
+    return np.where(np.abs(count - half) <= ROUNDING * np.minimum(count, MANY), half, count)
 
 
 def progress_bar(target, verbose):

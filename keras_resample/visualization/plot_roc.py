@@ -58,7 +58,8 @@ def plot_roc(curves, min_far=None, ax=None):
         )
         start = far[0] if min_far is None else min_far
         left = min(left, start)
-        bottom = min(bottom, tar[np.searchsorted(far, start, side="right") - 1])
+        first = np.searchsorted(far, start, side="right") - 1
+        bottom = min(bottom, tar[max(first, 0)])  # where the axis or the curve begins
     ax.set_xscale("log")
     bottom = max(0.0, np.floor(bottom * 10.0 - 0.25) / 10.0)
     ax.set_xlim(min(left, 0.5), 1.0)

@@ -110,6 +110,17 @@ def test_tpir_by_hand(search, fpir, rank):
     assert tpir_auc(*search, rank) == pytest.approx(sum(w * (a + b) / 2 for w, a, b in steps))
 
 
+@pytest.mark.parametrize("rule", ["strict", "count"])
+def test_tpir_at_a_rounded_rate(rule):
+    scores = np.random.default_rng(0).random((140, 30))
+    search = scores, np.arange(140), np.arange(30)
+    expected = tpir_at_fpir(*search, [0.1, 0.2], 20, rule)
+    assert not np.isnan(expected).any()
+    np.testing.assert_array_equal(tpir_at_fpir(*search, np.float32([0.1, 0.2]), 20, rule), expected)
+    one = tpir_at_fpir(*search, 1 / 110, 20, rule)
+    assert tpir_at_fpir(*search, np.float32(1 / 110), 20, rule) == one
+
+
 def test_map_of_scikit_learn():
     search = [GOLDENS[f"reid/{key}"] for key in ("qid", "gid", "qc", "gc")]
     found = mean_average_precision(-GOLDENS["reid/dist"], *search)

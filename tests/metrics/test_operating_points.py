@@ -139,6 +139,52 @@ def test_counts_are_repetitions(pairs, data):
     assert auc(scores, same, np.array(counts)) == pytest.approx(auc(*repeated), abs=1e-12)
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("impostors", [10, 100, 150, 1000, 100_000])
+def test_a_rate_means_the_same_however_it_is_rounded(rule, impostors):
+    rng = np.random.default_rng(0)
+    scores = np.r_[rng.normal(size=impostors), rng.normal(1.5, size=50)]
+    same = np.arange(len(scores)) >= impostors
+    of_one = 1 / impostors
+    for rates, rounded in (
+        ([0.1, 0.01, 0.07], np.float32([0.1, 0.01, 0.07])),
+        ([1e-5, 1e-4, 1e-3, 1e-2, 1e-1], np.logspace(-5, -1, 5)),
+        ([0.01, 0.03], [1 - 0.99, 0.1 * 0.3]),
+        (of_one, np.nextafter(of_one, [0, 1])),
+    ):
+        if rule in ("ijb", "nearest") and len(rounded) == 2:
+            continue  # of two points as near, rounding decides in the scripts too
+        for function in (tar_at_far, threshold_at_far):
+            expected = np.broadcast_to(function(scores, same, rates, rule), np.shape(rounded))
+            np.testing.assert_array_equal(function(scores, same, rounded, rule), expected)
+    assert not np.isnan(tar_at_far(scores, same, np.float32(of_one), rule))
+    # A rate that is really below one pair stays out of reach, and none is rounded to the next.
+    assert np.isnan(tar_at_far(scores, same, 0.99 * of_one)) and tar_at_far(
+        scores, same, 1.99 * of_one
+    ) == tar_at_far(scores, same, of_one)
+
+
+def test_val_at_a_rounded_rate():
+    rng = np.random.default_rng(0)
+    same = np.arange(40) % 2 == 0
+    embeddings = rng.normal(size=(80, 4))
+    expected = val_at_far(embeddings, same, 0.1, folds=2)
+    assert val_at_far(embeddings, same, np.float32(0.1), folds=2) == expected
+    assert val_at_far(embeddings, same, np.nextafter(0.1, 0), folds=2) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(trials())
+def test_threshold_of_the_equal_error_rate(pairs):
+    scores, same = pairs
+    rate, threshold = eer(scores, same, return_threshold=True)
+    assert rate == eer(scores, same) and threshold in scores
+    differences = {
+        t: abs(np.mean(scores[~same] >= t) - np.mean(scores[same] < t)) for t in scores.tolist()
+    }
+    assert differences[threshold] == pytest.approx(min(differences.values()), abs=1e-12)
+
+
 def test_auc_by_counting_pairs():
     np.testing.assert_allclose(auc(GOLDENS["ijb/score"], GOLDENS["ijb/label"]), GOLDENS["ijb/auc"])
     rng = np.random.default_rng(0)
@@ -173,6 +219,7 @@ def test_det_is_the_roc_upside_down():
         (lambda: det([0.1, 0.2], [True, True]), "same"),
         (lambda: threshold_at_far([0.1, 0.2], [True, False], 2), "fars"),
         (lambda: threshold_at_far([0.1, 0.2], [True, False], 0.1, "loose"), "rule"),
+        (lambda: eer([0.1, 0.2], [True, False], return_threshold=1), "return_threshold"),
         (lambda: val_at_far(np.ones((4, 3)), [True, False], -0.1, 2), "far"),
         (lambda: val_at_far(np.ones((4, 3)), [True, False], 0.1, 2), "same"),
         (lambda: val_at_far(np.ones((4, 3)), [True, True], 0.1, 2), "same"),

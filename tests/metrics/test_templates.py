@@ -174,6 +174,27 @@ def test_identification_by_hand(monkeypatch, block):
         assert found[f"rank_{rank}"] == pytest.approx(np.mean(places < rank))
 
 
+@pytest.mark.parametrize("fpir", [0.07, np.float32(0.07), np.float32(0.1), 1 - 0.99])
+def test_a_rate_of_the_probes_is_not_rounded_to_the_next(fpir):
+    features = np.random.default_rng(0).normal(size=(108, 3))
+    subjects = np.arange(100) % 8
+    found = ijb_identification(
+        features,
+        np.arange(108),
+        np.arange(100),
+        subjects,
+        100 + np.arange(8),
+        np.arange(8),
+        1,
+        fpir,
+    )
+    unit = features / np.linalg.norm(features, axis=1)[:, None]
+    scores = unit[:100] @ unit[100:].T
+    is_mate = subjects[:, None] == np.arange(8)
+    threshold = np.sort(scores[~is_mate])[::-1][round(100 * fpir) - 1]
+    assert found[f"tpir@fpir={fpir:g}"] == np.mean(scores[is_mate] > threshold)
+
+
 E = np.eye(3)
 
 

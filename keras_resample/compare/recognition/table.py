@@ -3,6 +3,7 @@
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
 from keras_resample.compare.recognition.names import BASELINES, FIXED, FULL
+from keras_resample.metrics.arrays import rate_count
 
 TELLING_PAIRS = 10
 NOT_MOVED = (*FIXED, FULL)
@@ -76,7 +77,7 @@ def best(table):
 
 def telling_far(impostors, fars):
     """The smallest of the rates that rests on ten impostor pairs; `None` if none does."""
-    telling = [far for far in fars if float(far) * impostors >= TELLING_PAIRS]
+    telling = [far for far in fars if rate_count(float(far), impostors) >= TELLING_PAIRS]
     return telling[-1] if telling else None
 
 

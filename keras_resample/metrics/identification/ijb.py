@@ -1,10 +1,14 @@
 """The 1:1 and 1:N protocols of IJB-B and IJB-C, by the rules of the published scripts."""
 
-import math
-
 import numpy as np
 
-from keras_resample.metrics.arrays import embedding_array, label_array, rate_array, to_numpy
+from keras_resample.metrics.arrays import (
+    embedding_array,
+    label_array,
+    rate_array,
+    rate_count,
+    to_numpy,
+)
 from keras_resample.metrics.identification.identification import cmc
 from keras_resample.metrics.identification.templates import template_rows
 from keras_resample.metrics.verification.operating_points import tar_at_far
@@ -117,8 +121,8 @@ def ijb_identification(
     gallery = features[template_rows(ids, gallery_templates, "gallery_templates")]
     scores = ScoreBlocks(probes, gallery, verbose=verbose)
     found = cmc(scores, probe_subjects, gallery_subjects, ranks)
-    places = [math.ceil(len(probes) * fpir) for fpir in fpirs]
-    mates, others = _mates_and_highest(scores, probe_subjects, gallery_subjects, max(places))
+    places = np.ceil(rate_count(fpirs, len(probes))).astype("int64")
+    mates, others = _mates_and_highest(scores, probe_subjects, gallery_subjects, places.max())
     tpirs = [float(np.mean(mates > others[place - 1])) for place in places]
     return {f"rank_{k}": float(rate) for k, rate in zip(ranks, found, strict=True)} | {
         f"tpir@fpir={fpir:g}": tpir for fpir, tpir in zip(fpirs, tpirs, strict=True)

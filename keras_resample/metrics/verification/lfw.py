@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_resample.arguments import as_integer, as_number
-from keras_resample.metrics.arrays import truth_array, unit_length
+from keras_resample.metrics.arrays import rate_count, truth_array, unit_length
 
 # Squared distances of unit vectors lie in [0, 4]; the steps are those of the published scripts.
 THRESHOLDS = np.arange(0, 4, 0.01)
@@ -120,9 +120,10 @@ def val_at_far(embeddings, same, far=1e-3, folds=10):
         )
     rates = np.empty((folds, 2))
     for i, (of_same, of_different) in enumerate(parts):
-        of_others = (np.sum(false, axis=0) - false[i]) / (np.sum(negatives) - negatives[i])
-        reached = np.max(of_others) >= far
-        threshold = np.interp(far, of_others, FINE_THRESHOLDS) if reached else 0.0
+        of_others = np.sum(false, axis=0) - false[i]
+        allowed = rate_count(far, np.sum(negatives) - negatives[i])
+        reached = np.max(of_others) >= allowed
+        threshold = np.interp(allowed, of_others, FINE_THRESHOLDS) if reached else 0.0
         rates[i] = np.mean(of_same < threshold), np.mean(of_different < threshold)
     val, measured = rates.T
     return float(np.mean(val)), float(np.std(val)), float(np.mean(measured))

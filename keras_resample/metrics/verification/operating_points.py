@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_resample.arguments import check_choice
-from keras_resample.metrics.arrays import rate_array
+from keras_resample.metrics.arrays import rate_array, rate_count
 from keras_resample.metrics.verification.roc import counts_of_both
 
 RULES = ("strict", "ijb", "nearest", "count")
@@ -17,7 +17,7 @@ def tar_at_far(scores, same, fars, rule="strict", counts=None):
     With N pairs of different identities, a pair accepted where its score is at least the threshold:
 
     * "strict": the largest TAR whose FAR does not exceed the target. A FAR below 1/N cannot be
-      measured: the result is NaN.
+      measured: the result is NaN. A target is read to six digits: 1e-2 in float32 is 1/100.
     * "ijb", of the IJB scripts: the TAR at the point of the ROC curve of scikit-learn, which leaves
       out points on straight lines, whose FAR is nearest to the target (of two as near, the larger
       TAR). It may exceed the target, and is never NaN.
@@ -92,15 +92,16 @@ def operating_points(curve, positives, fars, rule):
         point = _nearest(far, fars)
         return tar[point], thresholds[point]
     if rule == "count":
-        accepted = np.round(fars * false[-1])
+        accepted = np.round(rate_count(fars, false[-1]))
         highest = thresholds[np.argmax(false > 0)]
         threshold = np.where(
             accepted > 0, thresholds[np.searchsorted(false, accepted)], highest + ABOVE
         )
         return tar[np.searchsorted(-thresholds, -threshold, side="right") - 1], threshold
     # FAR never falls along the curve, so the last point that is allowed has the largest TAR.
-    point = np.searchsorted(far, fars, side="right") - 1
-    measurable = fars >= 1 / false[-1]
+    allowed = np.floor(rate_count(fars, false[-1]))
+    point = np.searchsorted(false, allowed, side="right") - 1
+    measurable = allowed >= 1
     return np.where(measurable, tar[point], np.nan), np.where(measurable, thresholds[point], np.nan)
 
 

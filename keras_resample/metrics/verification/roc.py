@@ -6,6 +6,7 @@ among those of different identities, TAR among those of the same.
 
 import numpy as np
 
+from keras_resample.arguments import as_bool
 from keras_resample.metrics.arrays import to_numpy, truth_array
 
 
@@ -90,16 +91,18 @@ def auc(scores, same, counts=None):
     return area(far, tar)
 
 
-def eer(scores, same, counts=None):
+def eer(scores, same, counts=None, return_threshold=False):
     """Equal error rate: where FAR = 1 - TAR on the ROC curve with its points joined by lines.
 
     Args:
         scores: Float array (n,), higher for pairs that look more alike.
         same: Bool array (n,), whether the pair shows one identity.
         counts: As in `roc`.
+        return_threshold: Whether to return the threshold as well: that of the point of the curve
+            where FAR and 1 - TAR differ least (of two, the lower threshold).
 
     Returns:
-        The rate, a float in [0, 1].
+        The rate, a float in [0, 1]; with `return_threshold` the rate and the threshold, floats.
 
     Raises:
         ValueError: What `roc` raises.
@@ -108,12 +111,19 @@ def eer(scores, same, counts=None):
     >>> import keras_resample as kr
     >>> kr.metrics.eer([0.9, 0.8, 0.7, 0.6], [True, False, True, False])
     0.5
+    >>> kr.metrics.eer([0.9, 0.8, 0.3], [True, True, False], return_threshold=True)
+    (0.0, 0.8)
     """
-    far, tar, _ = roc(scores, same, counts)
+    return_threshold = as_bool(return_threshold, "return_threshold")
+    far, tar, thresholds = roc(scores, same, counts)
     excess = far - (1 - tar)  # rises from -1 to 1
     after = int(np.argmax(excess >= 0))
     share = -excess[after - 1] / (excess[after] - excess[after - 1])
-    return float(far[after - 1] + share * (far[after] - far[after - 1]))
+    rate = float(far[after - 1] + share * (far[after] - far[after - 1]))
+    if not return_threshold:
+        return rate
+    nearest = after if excess[after] <= -excess[after - 1] else after - 1
+    return rate, float(thresholds[nearest])
 
 
 def area(x, y):
