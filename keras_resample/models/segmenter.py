@@ -7,7 +7,8 @@ from keras import ops
 from keras_resample.arguments import as_integer, as_number, check_choice
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
-from keras_resample.metrics.segmentation.confusion import class_ious, mean_iou_metric
+from keras_resample.metrics.segmentation.class_map_iou import mean_iou_metric
+from keras_resample.metrics.segmentation.confusion import class_ious
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.sampled_segmentation import (
     CLASSES,

@@ -13,7 +13,7 @@ from keras_resample.metrics import (
     trimap_accuracy,
     upsampling_iou,
 )
-from keras_resample.metrics.segmentation.confusion import mean_iou_metric
+from keras_resample.metrics.segmentation.class_map_iou import ClassMapIoU, mean_iou_metric
 from keras_resample.ops import uniform_grid
 from tests.numerics import to_numpy
 
@@ -82,6 +82,46 @@ def test_iou_is_that_of_the_keras_metric(ignore_class):
         one = keras.metrics.MeanIoU(CLASSES, ignore_class=ignore_class)
         one.update_state(labels.astype("int32"), predictions)
         np.testing.assert_allclose(to_numpy(one.result()), mean_iou(matrix), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+@pytest.mark.parametrize("ignore_class", [VOID, 1, None])
+@pytest.mark.parametrize("weights", ["none", "number", "maps"])
+def test_the_state_is_that_of_keras(dtype, ignore_class, weights):
+    labels, predictions = (m[:, :3, :4].astype("int32") for m in maps(2))
+    labels[0, 0], predictions[1, 1] = [-1, CLASSES, 99, 2], [-3, CLASSES, 1, 2]  # no classes
+    weight = {"none": None, "number": 3, "maps": np.random.default_rng(0).integers(0, 5, (2, 3, 4))}
+    states = []
+    for kind in (ClassMapIoU, keras.metrics.IoU):
+        metric = kind(CLASSES, [0, 2], dtype=dtype, ignore_class=ignore_class)
+        for half in (0, 1):
+            given = weight[weights]
+            given = given[[half]] if weights == "maps" else given
+            metric.update_state(labels[[half]], predictions[[half]], given)
+        states.append((to_numpy(metric.total_cm), to_numpy(metric.result())))
+        assert keras.backend.standardize_dtype(metric.total_cm.dtype) == metric.dtype
+    np.testing.assert_array_equal(states[0][0], states[1][0])
+    assert states[0][1] == states[1][1]
+
+
+@pytest.mark.backends("torch", reason="only there the metric of Keras loops over the pixels")
+def test_no_more_operations_for_more_pixels():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counter(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.count += 1
+            return function(*args, **(kwargs or {}))
+
+    counts = []
+    for size in ((2, 3), (13, 17)):
+        metric = mean_iou_metric("iou", CLASSES, VOID)
+        with Counter() as counter:
+            metric.update_state(*(m.astype("int32") for m in maps(size=size)))
+        counts.append(counter.count)
+    assert 0 < counts[0] == counts[1]
 
 
 def test_classes_that_occur_nowhere_have_no_iou():

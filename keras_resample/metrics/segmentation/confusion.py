@@ -91,12 +91,6 @@ def mean_iou(confusion, ignore_class=None):
     return float(np.mean(ious[~np.isnan(ious)])) if not np.isnan(ious).all() else float("nan")
 
 
-def mean_iou_metric(name, num_classes, ignore_class=None):
-    """`mean_iou` as the metric of Keras, for integer maps; without a mean over an ignored class."""
-    classes = [i for i in range(num_classes) if i != ignore_class]
-    return keras.metrics.IoU(num_classes, classes, name=name, ignore_class=ignore_class)
-
-
 def map_pairs(labels, predictions):
     """Pairs of maps (H, W) of the same size, checked, one at a time."""
     if not all(hasattr(maps, "__iter__") for maps in (labels, predictions)):
