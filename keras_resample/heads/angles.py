@@ -44,16 +44,16 @@ def add_margin(cosine, margin, beyond_pi):
     if beyond_pi == "easy":
         return ops.where(cosine > 0, shifted, cosine)
     if isinstance(margin, float):
-        inside, drop = cosine > -math.cos(margin), margin * math.sin(margin)
+        outside, drop = cosine <= -math.cos(margin), margin * math.sin(margin)
     else:
         positive = ops.maximum(margin, 0.0)  # a negative angle never leads beyond pi
-        inside, drop = cosine > -ops.cos(positive), positive * ops.sin(positive)
+        outside, drop = cosine <= -ops.cos(positive), positive * ops.sin(positive)
     beyond = {
         "hard": cosine - drop,
         "clip": -ops.ones_like(cosine),
         "reflect": -2.0 - shifted,
     }[beyond_pi]
-    return ops.where(inside, shifted, beyond)
+    return ops.where(outside, beyond, shifted)  # NaN is not outside and stays
 
 
 def multiply_add_margin(cosine, m1, m2, beyond_pi):
@@ -87,7 +87,7 @@ def multiply_add_margin(cosine, m1, m2, beyond_pi):
     added = math.pi - passed[0]
     hard = cosine - added * math.sin(added)
     beyond = hard if beyond_pi == "hard" else -ops.ones_like(cosine)
-    return ops.where(cosine > math.cos(passed[0]), shifted, beyond)
+    return ops.where(cosine <= math.cos(passed[0]), beyond, shifted)
 
 
 def _multiple(cosine, m, added):

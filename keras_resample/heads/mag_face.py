@@ -86,8 +86,8 @@ class MagFace(MarginHead):
     def clipped(self, length):
         """a of the lengths (b,), with derivative 0 where they leave the range or reach its end."""
         low, high = self.lengths
-        length = ops.where(length > low, length, low)
-        return ops.where(length < high, length, high)
+        length = ops.where(length <= low, low, length)  # NaN is in no range and stays
+        return ops.where(length >= high, high, length)
 
     def adjust(self, cosines, cosine, length):
         a = self.clipped(length)

@@ -81,7 +81,10 @@ class BatchHardTriplet(keras.losses.Loss):
         return super().__call__(first, y_pred, weight)
 
     def call(self, y_true, y_pred):
-        """Terms (b,) of the anchors, 0 for those without a positive or a negative."""
+        """Terms (b,) of the anchors, 0 for those without a positive or a negative.
+
+        All are NaN where an embedding is not finite.
+        """
         same = _same_label(y_true, y_pred)
         embeddings = ops.cast(y_pred, "float32")
         if self.normalize:
@@ -95,7 +98,9 @@ class BatchHardTriplet(keras.losses.Loss):
             terms = ops.softplus(excess)
         else:
             terms = ops.relu(ops.add(excess, self.margin))
-        return ops.where(_has_both(same), terms, 0.0)
+        # One NaN makes every choice of the hardest worthless.
+        finite = ops.all(ops.isfinite(embeddings))
+        return ops.where(_has_both(same), terms, 0.0) * ops.where(finite, 1.0, np.nan)
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin, "normalize": self.normalize}
@@ -136,5 +141,5 @@ def _hardest(same, embeddings):
 def _distance(embeddings, index):
     """Distances (b,) to the embeddings at `index`, with gradient 0 at distance 0."""
     square = ops.sum(ops.square(embeddings - ops.take(embeddings, index, axis=0)), axis=1)
-    apart = square > 0
-    return ops.where(apart, ops.sqrt(ops.where(apart, square, 1.0)), 0.0)
+    meet = square == 0
+    return ops.where(meet, 0.0, ops.sqrt(ops.where(meet, 1.0, square)))

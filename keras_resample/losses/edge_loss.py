@@ -75,8 +75,9 @@ class EdgeLoss(keras.losses.Loss):
 
 
 def _scale(maps):
-    """Maps (b, gh, gw), each scaled to [0, 1]; zeros for a constant one."""
+    """Maps (b, gh, gw), each scaled to [0, 1]; zeros for a constant one, NaN stays."""
     low, high = least(maps), greatest(maps)
-    varied = high - low > ROUNDING * ops.maximum(ops.abs(high), ops.abs(low))
-    scale = ops.where(varied, high - low, 1.0)
-    return ops.where(varied, (maps - low) / scale, 0.0)
+    # Of an infinite map both sides are infinite, and their difference is NaN.
+    constant = ROUNDING * ops.maximum(ops.abs(high), ops.abs(low)) - (high - low) >= 0.0
+    scale = ops.where(constant, 1.0, high - low)
+    return ops.where(constant, 0.0, (maps - low) / scale)

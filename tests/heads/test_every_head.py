@@ -16,7 +16,7 @@ from keras_resample.heads import (
     NormFace,
     SphereFace,
 )
-from keras_resample.heads.angles import multiply_add_margin
+from keras_resample.heads.angles import add_margin, multiply_add_margin
 from tests.heads.cases import head_with, logits_of, loss_of, random_case
 from tests.layer_test_case import check_layer
 from tests.numerics import check_gradients, gradients, to_numpy
@@ -335,3 +335,25 @@ def test_wrong_arguments_are_named(build, name):
 def test_a_head_without_an_angle_has_no_beyond_pi():
     with pytest.raises(ValueError, match="beyond_pi"):
         NormFace(3, beyond_pi="hard")
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_nan_passes(name):
+    embeddings, kernel, labels = case_of(name)
+    embeddings[1] = np.nan
+    head = head_with(made(name), kernel)
+    logits = to_numpy(head(embeddings, labels, training=True))
+    assert np.isnan(logits[1]).all() and np.isfinite(logits[[0, 2]]).all()
+    assert all(np.isnan(to_numpy(loss)).all() for loss in head.losses)
+
+
+@pytest.mark.parametrize("beyond_pi", ["hard", "plain", "easy", "clip", "reflect"])
+@pytest.mark.parametrize("m1", [1, 2, 1.5])
+@pytest.mark.parametrize("m2", [0.3, np.float32([0.3, 0.3])], ids=["number", "tensor"])
+def test_nan_passes_every_continuation(beyond_pi, m1, m2):
+    cosines = ops.convert_to_tensor(np.float32([np.nan, -0.99]))
+    if m1 == 1:
+        found = add_margin(cosines, m2, beyond_pi)
+    else:
+        found = multiply_add_margin(cosines, m1, 0.3, beyond_pi)
+    assert np.isnan(to_numpy(found)).tolist() == [True, False]

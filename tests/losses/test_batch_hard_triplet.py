@@ -185,6 +185,19 @@ def test_configuration(margin):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("margin", [0.3, "soft"])
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("rows", [slice(None), 0, 4], ids=["all", "an_anchor", "a_lonely_one"])
+def test_embeddings_that_are_not_finite_make_the_loss_nan(bad, margin, normalize, rows):
+    embeddings = batch(5)[1]
+    embeddings[rows, 1] = bad
+    loss = BatchHardTriplet(margin, normalize=normalize)
+    (gradient,) = gradients(lambda x: loss(np.array([0, 0, 1, 1, 2]), x), embeddings)
+    assert np.isnan(float(loss(np.array([0, 0, 1, 1, 2]), embeddings)))
+    assert np.isnan(to_numpy(gradient)).any()  # what a scaled loss looks at
+
+
 @pytest.mark.parametrize("margin", [-0.1, float("nan"), float("inf"), "hard", True])
 def test_wrong_margins_are_named(margin):
     with pytest.raises(ValueError, match="`margin`.*Received"):

@@ -82,6 +82,15 @@ def test_config_and_training():
     assert np.all(np.isfinite(history)) and history[-1] < 0.7 * history[0]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("places", [np.s_[1], np.s_[1, 2, 3]], ids=["a_map", "a_pixel"])
+def test_a_map_that_is_not_finite_makes_its_own_term_nan(bad, places):
+    edges, saliency = random_maps(), random_maps(seed=1)
+    saliency[places] = bad
+    terms = to_numpy(kr.losses.EdgeLoss(reduction=None)(edges, saliency))
+    assert np.isnan(terms).tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize(
     "true, pred, message",
     [

@@ -243,6 +243,15 @@ def test_unknown_batch_and_size():
         assert_close(traced(grid), fn(grid), 1e-5, fn.__name__)
 
 
+@pytest.mark.parametrize("corners", [False, True])
+def test_nan_passes(corners):
+    grid = random_grid()
+    grid[0, 2, 3] = np.nan
+    assert np.isnan(float(kr.ops.fold_penalty(grid, corners=corners)))
+    assert np.isnan(float(kr.ops.shrink_penalty(grid)))
+    assert np.isnan(float(kr.ops.smoothness_penalty(grid)))
+
+
 @pytest.mark.parametrize(
     "fn, argument",
     [

@@ -68,7 +68,8 @@ def with_conditioned_gradient(weights):
                 field = ops.reshape(ops.matmul(field, smooth_x), (rows, cols, 2)) * response
                 longest = ops.sqrt(ops.amax(ops.sum(field * field, axis=-1)))
                 bound = GRADIENT_BOUND * loss_scale
-                field = field * ops.where(bound > 0.0, bound / ops.maximum(longest, bound), 1.0)
+                share = bound / ops.maximum(longest, bound)
+                field = field * ops.where(bound <= 0.0, 1.0, share)  # NaN stays NaN
                 return ops.concatenate([ops.reshape(field, (-1,)), ops.zeros((1,))])
 
         return values, grad

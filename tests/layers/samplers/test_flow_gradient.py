@@ -102,6 +102,13 @@ def test_no_gradient_stays_none():
     assert not np.any(found(0 * UPSTREAM, 1.0))
 
 
+def test_nan_passes_the_bound():
+    upstream = UPSTREAM.copy()
+    upstream[2, 3, 0] = np.nan
+    assert np.isnan(found(upstream, 1.0)).any()
+    assert np.isnan(found(UPSTREAM, np.float32(np.nan))).all()
+
+
 def test_a_lonely_cell_moves_its_neighbours():
     upstream = np.zeros_like(UPSTREAM)
     upstream[2, 3, 0] = 1.0
