@@ -18,6 +18,14 @@ def check_label_range(labels, num_classes):
         )
 
 
+def missing_labels():
+    """The error of a model that is to train or evaluate on images alone."""
+    return ValueError(
+        "`labels` are needed to train or evaluate: fit(images, labels), or a data set whose "
+        "batches are (images, labels), such as kr.datasets.IdentityDataset. Received: labels=None"
+    )
+
+
 def check_labels(labels, embeddings=None):
     """Raises unless the labels are integers (b,) or (b, 1), one for each embedding."""
     dtype = keras.backend.standardize_dtype(labels.dtype)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_number
-from keras_resample.heads.labels import check_label_range, check_labels
+from keras_resample.heads.labels import check_label_range, check_labels, missing_labels
 from keras_resample.heads.margin_head import MarginHead
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
@@ -158,6 +158,8 @@ class Recognizer(LabelledModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""
+        if y is None:
+            raise missing_labels()
         if not isinstance(y_pred, dict):  # while Keras builds the losses
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         loss = super().compute_loss(x, y_pred[TARGETS], y_pred[LOGITS], sample_weight, training)
@@ -178,6 +180,8 @@ class Recognizer(LabelledModel):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of a step, as `keras.Model.compute_metrics`."""
+        if y is None:
+            raise missing_labels()
         if isinstance(y_pred, dict):
             y, y_pred = y_pred[TARGETS], y_pred[LOGITS]
         return super().compute_metrics(x, y, y_pred, sample_weight)

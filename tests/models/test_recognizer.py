@@ -276,3 +276,11 @@ def test_mistakes_are_named():
         recognizer().fit(images, labels.astype("float32"), verbose=0)
     with pytest.raises(ValueError, match="`labels`.*Received"):
         recognizer().fit(images, verbose=0)
+
+
+def test_data_without_labels_say_what_batches_hold():
+    images, _ = data()
+    models = recognizer(), recognizer(metrics=["accuracy"])
+    for method in [method for model in models for method in (model.fit, model.evaluate)]:
+        with pytest.raises(ValueError, match=r"whose batches are \(images, labels\).*Received"):
+            method(Batches(images), verbose=0)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_resample.heads.labels import missing_labels
 from keras_resample.models.steps.optimizer_config import of_any_backend
 
 # The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
@@ -111,7 +112,7 @@ class LabelledModel(keras.Model):
         """The batch (x, y, sample_weight) with the labels beside the images in x."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
-            raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
+            raise missing_labels()
         # The input shape that is saved with the model is that of the images alone.
         self.build_for(images)
         inputs = {IMAGES: images, LABELS: labels}

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.heads.labels import missing_labels
 from keras_resample.models.steps.sampled_segmentation import LOGITS, SAMPLED_PROBABILITIES, TARGETS
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import uniform_grid_like
@@ -93,7 +94,7 @@ class SegmentationLoss:
     def symbolic_arguments(self, labels, probabilities, channels_first):
         """Labels and scores in the shapes by which Keras builds the losses and metrics."""
         if labels is None:
-            raise ValueError("`labels` are needed to train or evaluate. Received: labels=None")
+            raise missing_labels()
         if channels_first:
             probabilities = ops.transpose(probabilities, (0, 2, 3, 1))
         found = dict.fromkeys((LOGITS, SAMPLED_PROBABILITIES), probabilities)
