@@ -125,6 +125,8 @@ def _decoder(contract):
     """Function of one encoded image that returns what the model expects, and its shape."""
     import tensorflow as tf
 
+    from keras_resample.export.orientation import upright
+
     height, width = contract.image_size
     channels_first = contract.data_format == "channels_first"
 
@@ -136,6 +138,7 @@ def _decoder(contract):
             image = tf.io.decode_jpeg(
                 encoded, channels=contract.channels, dct_method="INTEGER_ACCURATE"
             )
+        image = upright(image, encoded)
         # Of an image that already has the size this is an exact copy.
         image = tf.image.resize(image, (height, width), antialias=True)
         image = image * contract.scale + contract.offset

@@ -38,8 +38,8 @@ def saved_model(
     * `serving_default` takes images as the model does, `(batch, height, width, channels)`;
     * `serve_jpeg` takes encoded images, a string tensor `(batch,)` of the bytes of JPEG or PNG
       files of any size. It decodes them to the model's channels, resizes them to `image_size`
-      (bilinear, antialiased; the aspect ratio is not kept) and feeds `scale * byte + offset`. An
-      orientation noted in a JPEG file is not applied.
+      (bilinear, antialiased; the aspect ratio is not kept) and feeds `scale * byte + offset`.
+      Images are turned as their EXIF orientation says, as every reader of `kr.datasets` does.
 
     Dropout and the like are off. An output of float16 or bfloat16 is returned as float32.
 
