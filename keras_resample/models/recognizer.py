@@ -7,6 +7,7 @@ from keras import ops
 from keras_resample.arguments import as_number
 from keras_resample.heads.labels import check_label_range, check_labels, missing_labels
 from keras_resample.heads.margin_head import MarginHead
+from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
 # What `call` gives then, for the loss and the metrics of that step.
@@ -130,6 +131,8 @@ class Recognizer(LabelledModel):
 
         Args:
             images: Array or any data source of `keras.Model.predict`; labels in it are ignored.
+                The rows of a dataset of this package are in the order of `dataset.labels`, also
+                where it shuffles. A `tf.data.Dataset` that shuffles gives its rows as they come.
             batch_size: Images per step, for arrays.
             verbose: As in `keras.Model.predict`.
 
@@ -137,6 +140,7 @@ class Recognizer(LabelledModel):
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
             before the normalisation. An embedding of zeros stays zeros.
         """
+        images = in_data_order(images)
         embeddings = self.encoder.predict(images, batch_size=batch_size, verbose=verbose)
         embeddings = np.asarray(embeddings, "float32")
         length = np.linalg.norm(embeddings, axis=-1, keepdims=True)

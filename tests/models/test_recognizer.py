@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_resample.datasets import from_arrays
 from keras_resample.heads import ArcFace, CosFace
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
@@ -198,6 +199,32 @@ def test_embeddings_have_length_one():
         keras.Sequential([keras.Input((3,)), layers.Activation("linear")]), ArcFace(CLASSES)
     )
     assert not dark.embed(np.zeros((2, 3), "float32")).any()
+
+
+def test_rows_are_in_the_order_of_the_data():
+    images, labels = data()
+    dataset = from_arrays(images / 2, labels, batch_size=5)
+    assert dataset.shuffle
+    model = recognizer()
+    expected = model.embed(images / 2)
+    np.testing.assert_allclose(model.embed(dataset), expected, atol=1e-6)
+    balanced = dataset.balanced_batches(2, 2)
+    np.testing.assert_allclose(model.embed(balanced), expected, atol=1e-6)
+    logits = model.predict(images / 2, verbose=0)
+    np.testing.assert_allclose(model.predict(dataset, verbose=0), logits, atol=1e-5)
+
+
+def test_a_source_that_says_it_shuffles_is_refused():
+    images, labels = data()
+    source = Batches(images, labels)
+    source.shuffle = True
+    torch = pytest.importorskip("torch")
+    loader = torch.utils.data.DataLoader([(images[0], 1)], shuffle=True)
+    model = recognizer()
+    for one in (source, loader):
+        for rows in (model.embed, model.predict):
+            with pytest.raises(ValueError, match="`images`.*shuffle=False.*Received"):
+                rows(one)
 
 
 def test_saved_model_resumes_training(tmp_path):

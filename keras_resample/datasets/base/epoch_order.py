@@ -1,5 +1,7 @@
 """The order of each epoch, which a stopped training can take up again: plain, or balanced."""
 
+import copy
+
 import keras
 import numpy as np
 
@@ -65,6 +67,20 @@ class ShuffledDataset(keras.utils.PyDataset):
             random = random_generator(self.seed, self.epoch if self.shuffle else 0)
             self._order = self._draw_order(random)
         return self._order
+
+    def ordered(self):
+        """The same images in their own order, whatever `shuffle` says, and without augmentation.
+
+        What gives a row for each image wants them so: `model.predict(dataset.ordered())` has
+        the rows of `arrays()`.
+
+        Returns:
+            A dataset of the same class, at epoch 0.
+        """
+        view = copy.copy(self)
+        view.shuffle = False
+        view.epoch = 0
+        return view
 
     def _draw_order(self, random):
         order = np.arange(self.num_images)

@@ -183,6 +183,23 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         balanced.epoch = 0
         return balanced
 
+    def ordered(self):
+        """The images in the order of `labels`, each once, whatever `shuffle` says.
+
+        Returns:
+            An `IdentityDataset` at epoch 0, without balanced batches.
+
+        Example:
+
+        >>> import keras_resample as kr
+        >>> palms = kr.datasets.bezier_palms(num_identities=2, images_per_identity=2)
+        >>> palms.ordered()[0][1].tolist()
+        [0, 0, 1, 1]
+        """
+        view = super().ordered()
+        view._balanced = None
+        return view
+
     def subset(self, indices, relabel=False):
         """A dataset of some of the images, loaded the same way.
 

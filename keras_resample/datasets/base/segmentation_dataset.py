@@ -269,6 +269,16 @@ class SegmentationDataset(ShuffledDataset):
                 bar.update(index + 1)
         return images, labels
 
+    def ordered(self):
+        """The images in their order, cropped at the center and not flipped, as in `arrays()`.
+
+        Returns:
+            A `SegmentationDataset` at epoch 0.
+        """
+        view = super().ordered()
+        view.flip, view.crop_position = False, "center"
+        return view
+
     def subset(self, indices):
         """A dataset of some of the images, loaded the same way.
 

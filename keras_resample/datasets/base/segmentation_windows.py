@@ -89,6 +89,16 @@ class SegmentationWindows(ShuffledDataset):
         super().on_epoch_end()
         self._decoded.clear()
 
+    def ordered(self):
+        """The windows in the order of the images, not flipped.
+
+        Returns:
+            A `SegmentationWindows` at epoch 0.
+        """
+        view = super().ordered()
+        view.dataset = self.dataset.ordered()
+        return view
+
     def __len__(self):
         return int(self._batches.sum())
 

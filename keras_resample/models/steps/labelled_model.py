@@ -3,6 +3,7 @@
 import keras
 
 from keras_resample.heads.labels import missing_labels
+from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.optimizer_config import of_any_backend
 
 # The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
@@ -70,6 +71,10 @@ class LabelledModel(keras.Model):
         """As `keras.Model.test_on_batch`, of images and labels."""
         self._check_arrays(x, y)
         return super().test_on_batch(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`; the rows of a dataset of this package are in its own order."""
+        return super().predict(in_data_order(x), *args, **kwargs)
 
     def train_step(self, *args):
         # On JAX a step has the state of the model as its first argument; the data come last.

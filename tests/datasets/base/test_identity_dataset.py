@@ -50,6 +50,19 @@ def test_batches_have_the_documented_types():
     assert make([0, 0, 1, 1, 1], batch_size=2)[2][0].shape[0] == 1
 
 
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_an_ordered_view_has_each_image_once_in_the_order_of_the_labels():
+    labels = np.arange(24) // 4
+    dataset = make(labels, batch_size=5, seed=3)
+    dataset.epoch = 2
+    for one in (dataset, dataset.balanced_batches(2, 3)):
+        view = one.ordered()
+        view.on_epoch_end()
+        assert indices(view) == list(range(24)) != indices(one)
+        assert one.shuffle and view.labels is dataset.labels
+    assert indices(dataset.subset([7, 3, 5]).ordered()) == [7, 3, 5]
+
+
 def test_epochs_differ_and_repeat():
     dataset = make(np.zeros(50, int), seed=3)
     first = indices(dataset)

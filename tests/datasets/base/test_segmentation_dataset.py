@@ -296,3 +296,14 @@ def test_wrong_arguments(kwargs):
     arguments = {"load": result(), "image_sizes": [(4, 5)], "num_classes": 3, **kwargs}
     with pytest.raises((ValueError, TypeError), match=f"(?s)`{name}`.*Received: "):
         SegmentationDataset(**arguments)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_an_ordered_view_has_the_images_of_arrays():
+    dataset = coded(seed=1, flip=True, crop=(5, 9), crop_position="random")
+    for found, expected in zip(epoch_of(dataset.ordered()), dataset.arrays(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    windows = coded(seed=1, flip=True).windows((6, 10), batch_size=4)
+    images, _ = epoch_of(windows.ordered())
+    assert images[:, 0, 0, 0].tolist() == np.repeat(np.arange(7), 4).tolist()
+    assert (images[:, 0, 0, 2] % 10 == 0).all()  # none is flipped
