@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
+from keras_resample.models.steps.layers_inside import layers_inside
 from keras_resample.ops.jacobian import corner_jacobians, jacobian_determinant
 
 
@@ -81,7 +82,9 @@ class JacobianLogger(keras.callbacks.Callback):
 
     def _layers(self):
         """The layers that can be logged, each once."""
-        found = [x for x in layers_in(self.model) if isinstance(x, FlowWarpDownsample) and x.built]
+        found = [
+            x for x in layers_inside(self.model) if isinstance(x, FlowWarpDownsample) and x.built
+        ]
         return [x for x in found if x.shares_grid or self.images is not None]
 
     def _numbers(self, layer):
@@ -99,25 +102,3 @@ def count_folded_cells(grid):
     """Number of cells of a grid (b, h', w', 2) with a corner that is not positive, or NaN."""
     corners = ops.convert_to_numpy(corner_jacobians(grid))
     return int(np.sum(np.any(~(corners > 0), axis=-1)))
-
-
-def layers_in(layer, seen=None):
-    """Every layer inside `layer`, at any depth, each once, in the order of the attributes."""
-    seen = set() if seen is None else seen
-    for part in _parts(layer):
-        if id(part) not in seen:
-            seen.add(id(part))
-            yield part
-            yield from layers_in(part, seen)
-
-
-def _parts(layer):
-    if isinstance(layer, keras.Model):
-        return layer.layers
-    values = list(vars(layer).values())
-    for value in vars(layer).values():
-        if isinstance(value, dict):
-            values += value.values()
-        elif isinstance(value, (list, tuple)):
-            values += value
-    return [value for value in values if isinstance(value, keras.Layer)]

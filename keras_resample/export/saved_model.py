@@ -12,9 +12,13 @@ from keras_resample.export.endpoints import (
     write_saved_model,
 )
 from keras_resample.export.folders import as_target
+from keras_resample.export.own_scaling import own_scaling
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.files import whole
 from keras_resample.models.recognizer import Recognizer
+
+# The factor by which byte values lie in [0, 1].
+OF_BYTES = 1.0 / 255.0
 
 
 def saved_model(
@@ -22,7 +26,7 @@ def saved_model(
     path,
     output_name="embedding",
     image_size=None,
-    scale=1.0 / 255.0,
+    scale=None,
     offset=0.0,
     endpoints=(DEFAULT, JPEG),
     overwrite=False,
@@ -64,7 +68,9 @@ def saved_model(
         output_name: key of the output, a Python identifier.
         image_size: `(height, width)` that `serve_jpeg` resizes to; needed where the model's input
             size is unknown, otherwise the model's.
-        scale: factor of the byte values 0..255. The default gives the range [0, 1].
+        scale: factor of the byte values 0..255. `None` is 1/255, which gives the range [0, 1];
+            a model with a layer `Rescaling` or `Normalization` inside, or the preprocessing of
+            `keras.applications`, has to be told: `scale=1` where these take 0..255.
         offset: added to the scaled byte values.
         endpoints: which endpoints to write; `"serving_default"` has to be among them.
         overwrite: whether to replace a SavedModel at `path`.
@@ -165,7 +171,9 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         raise ValueError(
             f"`output_name` must be a Python identifier. Received: output_name={output_name!r}"
         )
-    scale, offset = as_number(scale, "scale"), as_number(offset, "offset")
+    offset = as_number(offset, "offset")
+    if scale is not None:
+        scale = as_number(scale, "scale", more="or None")
     endpoints = (endpoints,) if isinstance(endpoints, str) else tuple(endpoints)
     if DEFAULT not in endpoints or not set(endpoints) <= {DEFAULT, JPEG}:
         raise ValueError(
@@ -185,6 +193,8 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         image_size = size
     if JPEG in endpoints:
         _check_decodable(shape, dtype, channels, image_size, scale, offset, data_format)
+        if scale is None:
+            _check_no_own_scaling(model)
     return Contract(
         input_shape=shape,
         input_dtype=dtype,
@@ -192,7 +202,7 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         channels=channels,
         data_format=data_format,
         output_name=output_name,
-        scale=scale,
+        scale=OF_BYTES if scale is None else scale,
         offset=offset,
         endpoints=endpoints,
     )
@@ -214,6 +224,16 @@ def _check_decodable(shape, dtype, channels, image_size, scale, offset, data_for
         raise ValueError(
             f"A model that takes {dtype} images needs scale=1 and offset=0. "
             f"Received: scale={scale}, offset={offset}"
+        )
+
+
+def _check_no_own_scaling(model):
+    names = own_scaling(model)
+    if names:
+        raise ValueError(
+            "`scale` is needed for a model that scales its images itself, or they would be scaled "
+            f"twice: scale=1 where {names[0]!r} takes values 0..255, scale=1/255 where it takes "
+            f"the range [0, 1]. Received: scale=None and a model with {', '.join(names[:5])} inside"
         )
 
 

@@ -1,5 +1,6 @@
 """An export appears completely or not at all, and says which argument is wrong."""
 
+import functools
 import pathlib
 import resource
 import sys
@@ -120,6 +121,58 @@ def test_bad_arguments(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=f"(?s){message}.*Received: "):
         kr.export.saved_model(**arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def scaled(kind):
+    inputs = keras.Input((6, 6, 3))
+    if kind == "Rescaling":
+        x = keras.layers.Rescaling(1 / 255, name="to_unit")(inputs)
+    elif kind == "Normalization":
+        x = keras.layers.Normalization(mean=[1.0] * 3, variance=[2.0] * 3, axis=-1, name="to_unit")(
+            inputs
+        )
+    else:  # what `preprocess_input` does in each of its modes
+        x = kr.layers.GridSampler(0.5, data_format="channels_last")(inputs)
+        x = keras.applications.imagenet_utils.preprocess_input(x, "channels_last", kind)
+    return pooled((None, None))(x), inputs
+
+
+@pytest.mark.parametrize("kind", ["Rescaling", "Normalization", "tf", "torch", "caffe"])
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_model_that_scales_its_images_itself_needs_a_scale(tmp_path, kind, depth):
+    outputs, inputs = scaled(kind)
+    model = keras.Model(inputs, outputs)
+    for _ in range(depth):
+        outer = keras.Input((6, 6, 3))
+        model = keras.Model(outer, model(outer))
+    model = kr.models.Recognizer(model, kr.heads.ArcFace(3)) if depth else model
+    name = "to_unit" if kind in ("Rescaling", "Normalization") else "(add|divide|subtract)"
+    with pytest.raises(ValueError, match=f"`scale` is needed.*Received: scale=None.*{name}"):
+        kr.export.saved_model(model, tmp_path / "1")
+    assert list(tmp_path.iterdir()) == []
+    module = sys.modules["keras_resample.export.saved_model"]
+    contract = functools.partial(module._contract, module.served_model(model), "embedding", None)
+    arguments = 0.0, ("serving_default", "serve_jpeg"), "channels_last"
+    assert contract(1 / 255, *arguments).scale == 1 / 255
+    assert contract(1, *arguments).scale == 1
+    contract(None, 0.0, ("serving_default",), "channels_last")
+
+
+def test_a_segmenter_that_scales_its_images_itself_needs_a_scale(tmp_path):
+    network = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(2, 1)])
+    sampler = kr.layers.UniformDownsample(0.5, data_format="channels_last")
+    model = kr.models.Segmenter(sampler, network)
+    model.build((None, 8, 8, 3))
+    with pytest.raises(ValueError, match="`scale` is needed.*Received: scale=None.*rescaling"):
+        kr.export.saved_model(model, tmp_path / "1")
+
+
+def test_scales_inside_a_network_are_no_preprocessing(tmp_path):
+    inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 3)(inputs)
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Conv2D(4, 1)(x) * 0.1 + x))
+    module = sys.modules["keras_resample.export.own_scaling"]
+    assert module.own_scaling(model) == []
 
 
 def test_models_that_cannot_be_served(tmp_path):
