@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_number
+from keras_resample.heads.cosines import unit_vectors
 from keras_resample.heads.labels import check_label_shape
 
 
@@ -88,10 +89,7 @@ class BatchHardTriplet(keras.losses.Loss):
         same = _same_label(y_true, y_pred)
         embeddings = ops.cast(y_pred, "float32")
         if self.normalize:
-            square = ops.sum(ops.square(embeddings), axis=1, keepdims=True)
-            usable = square > 0
-            inverse = ops.where(usable, ops.rsqrt(ops.where(usable, square, 1.0)), 0.0)
-            embeddings = ops.multiply(embeddings, inverse)
+            embeddings, _ = unit_vectors(embeddings)
         positive, negative = _hardest(same, ops.stop_gradient(embeddings))
         excess = ops.subtract(_distance(embeddings, positive), _distance(embeddings, negative))
         if self.margin == "soft":

@@ -53,9 +53,23 @@ def unit_length(embeddings):
             "`embeddings` must be a finite array (n, dim). "
             f"Received: embeddings.shape={embeddings.shape}"
         )
-    embeddings = embeddings.astype("float64")
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.where(length > 0, length, 1)
+    return unit_vectors(embeddings.astype("float64"))
+
+
+def unit_vectors(vectors):
+    """Vectors (..., dim) divided by their lengths, whatever these are, in the same dtype.
+
+    The largest component is divided by first, so that no square overflows or vanishes. Zeros stay
+    zeros, and a vector with a NaN is one of NaN.
+    """
+    for measure in (_largest, np.linalg.norm):
+        size = measure(vectors, axis=-1, keepdims=True)
+        vectors = vectors / np.where(size == 0, 1, size)
+    return vectors
+
+
+def _largest(vectors, **axes):
+    return np.max(np.abs(vectors), initial=0, **axes)
 
 
 def unit_rows(embeddings):

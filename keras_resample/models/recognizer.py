@@ -7,6 +7,7 @@ from keras import ops
 from keras_resample.arguments import as_number
 from keras_resample.heads.labels import check_label_range, check_labels, missing_labels
 from keras_resample.heads.margin_head import MarginHead
+from keras_resample.metrics.arrays import unit_vectors
 from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
@@ -138,13 +139,11 @@ class Recognizer(LabelledModel):
 
         Returns:
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
-            before the normalisation. An embedding of zeros stays zeros.
+            before the normalisation. An embedding of zeros stays zeros, one with a NaN is NaN.
         """
         images = in_data_order(images)
         embeddings = self.encoder.predict(images, batch_size=batch_size, verbose=verbose)
-        embeddings = np.asarray(embeddings, "float32")
-        length = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-        return embeddings / np.where(length > 0, length, 1)
+        return unit_vectors(np.asarray(embeddings, "float32"))
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""

@@ -187,6 +187,37 @@ def test_lengths_and_order_do_not_matter():
     np.testing.assert_allclose(found, expected[order], atol=1e-4)
 
 
+@pytest.mark.parametrize("length", [1e-25, 1e-13, 1e20, 3e37])
+def test_embeddings_of_any_length_have_their_cosine(length):
+    embeddings, kernel, labels = random_case()
+    embeddings /= np.abs(embeddings).max(axis=1, keepdims=True)
+    head = head_with(ArcFace(7), kernel)
+    expected = to_numpy(head(embeddings, labels=labels, training=True))
+    assert np.ptp(expected) > 1
+    long = embeddings * np.float32(length)
+    np.testing.assert_allclose(
+        to_numpy(head(long, labels=labels, training=True)), expected, atol=1e-4
+    )
+    found = gradients(loss_of(head, labels), long, kernel)
+    assert all(np.all(np.isfinite(g)) for g in found)
+    if length > 1:
+        exact = gradients(loss_of(head, labels), embeddings, kernel)
+        np.testing.assert_allclose(found[0] * length, exact[0], atol=1e-4)
+
+
+def test_nan_in_an_embedding_reaches_its_logits_alone():
+    embeddings, kernel, labels = random_case()
+    embeddings[2, 1] = np.nan
+    found = to_numpy(head_with(ArcFace(7), kernel)(embeddings, labels=labels, training=True))
+    assert np.isnan(found[2]).all() and not np.isnan(np.delete(found, 2, axis=0)).any()
+
+
+def test_a_kernel_row_whose_length_overflows_is_not_silent():
+    embeddings, kernel, _ = random_case()
+    kernel[3] *= np.float32(1e20)
+    assert np.isnan(to_numpy(head_with(ArcFace(7), kernel)(embeddings))[:, 3]).all()
+
+
 def test_margin_of_zero_is_no_margin():
     embeddings, kernel, labels = random_case()
     expected = to_numpy(head_with(MarginHead(7), kernel)(embeddings))

@@ -147,6 +147,18 @@ def test_length_does_not_matter_when_normalized():
     assert_close(loss(labels, embeddings * lengths), loss(labels, embeddings))
 
 
+@pytest.mark.parametrize("length", [1e-25, 1e20])
+def test_no_length_overflows_or_vanishes_when_normalized(length):
+    labels, embeddings = batch()
+    loss = BatchHardTriplet(normalize=True)
+    long = embeddings * np.float32(length)
+    long[3] = 0
+    embeddings[3] = 0
+    assert_close(loss(labels, long), loss(labels, embeddings))
+    (gradient,) = gradients(lambda x: loss(labels, x), long)
+    assert np.all(np.isfinite(gradient))
+
+
 def test_far_from_the_origin_the_hardest_are_still_found():
     labels, embeddings = batch(n=40, classes=6)
     far = (embeddings.astype("float64") * 1e-3 + 30).astype("float32")

@@ -201,6 +201,20 @@ def test_embeddings_have_length_one():
     assert not dark.embed(np.zeros((2, 3), "float32")).any()
 
 
+def test_embeddings_of_any_length_have_length_one():
+    images, _ = data(4)
+    unit = recognizer().encoder.predict(images, verbose=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    model = Recognizer(
+        step_by_step(keras.Sequential([keras.Input((8,)), layers.Activation("linear")])),
+        ArcFace(CLASSES),
+    )
+    lengths = np.float32([[1e20], [1e-25], [0], [np.nan]])
+    found = model.embed(unit * lengths)
+    np.testing.assert_allclose(found[:2], unit[:2], atol=1e-6)
+    assert not found[2].any() and np.isnan(found[3]).all()
+
+
 def test_rows_are_in_the_order_of_the_data():
     images, labels = data()
     dataset = from_arrays(images / 2, labels, batch_size=5)
