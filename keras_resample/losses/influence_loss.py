@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_resample.heads.classifier_outputs import PROBABILITIES, classifier_outputs
 from keras_resample.heads.margin_head import MarginHead
 
 # The largest number below which float32, the dtype of labels inside a Keras loss, is exact.
@@ -42,7 +43,8 @@ class InfluenceLoss(keras.losses.Loss):
         sample_weight: (b,) or (b, 1), or `None`.
 
     Raises:
-        ValueError: For a classifier that is not a built layer, or one with more than 2^24 classes.
+        ValueError: For a classifier that is not a built layer, one that ends in a softmax, or one
+            with more than 2^24 classes.
 
     Example:
     >>> import keras
@@ -64,6 +66,11 @@ class InfluenceLoss(keras.losses.Loss):
             raise ValueError(
                 "`classifier` must be a built layer from embeddings to logits. "
                 f"Received: {classifier=}"
+            )
+        if classifier_outputs(classifier) == PROBABILITIES:
+            raise ValueError(
+                "`classifier` must return logits: leave out its softmax. "
+                f"Received: classifier={classifier!r}, which returns probabilities"
             )
         if getattr(classifier, "num_classes", 0) > MOST_CLASSES:
             raise ValueError(

@@ -9,6 +9,7 @@ from keras_resample.heads.labels import check_label_range, check_labels, missing
 from keras_resample.heads.margin_head import MarginHead
 from keras_resample.metrics.arrays import unit_vectors
 from keras_resample.models.steps.data_order import in_data_order
+from keras_resample.models.steps.fitting import check_take_logits
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
 # What `call` gives then, for the loss and the metrics of that step.
@@ -149,9 +150,16 @@ class Recognizer(LabelledModel):
         """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        check_take_logits(loss, "losses", keras.losses.get)
+        for name in ("metrics", "weighted_metrics"):
+            check_take_logits(kwargs.get(name), "metrics", keras.metrics.get)
         for layer in self.auxiliary_layers:
             layer.trainable = False
         super().compile(optimizer, loss, *args, **kwargs)
+
+    def known_classes(self):
+        """Number of classes of the head."""
+        return self.head.num_classes
 
     def check_labels(self, images, labels):
         """Raises unless the labels are integers of the head's classes."""

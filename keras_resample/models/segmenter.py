@@ -9,6 +9,7 @@ from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.segmentation.class_map_iou import mean_iou_metric
 from keras_resample.metrics.segmentation.confusion import class_ious
+from keras_resample.models.steps.fitting import check_take_logits
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.sampled_segmentation import (
     CLASSES,
@@ -26,6 +27,7 @@ from keras_resample.models.steps.sampled_segmentation import (
 from keras_resample.models.steps.segmentation_checks import (
     as_edge_weight,
     check_class_ids,
+    check_from_logits,
     check_label_map,
     number_of_classes,
 )
@@ -146,6 +148,7 @@ class Segmenter(LabelledModel):
         if not isinstance(network, keras.Layer):
             raise ValueError(f"`network` must be a keras.Model or layer. Received: {network=}")
         check_choice(restore_interpolation, "restore_interpolation", ("nearest", "bilinear"))
+        check_from_logits(network, from_logits)
         if ignore_class is not None:
             ignore_class = as_integer(ignore_class, "ignore_class", minimum=None)
         super().__init__(**{"dtype": network.dtype_policy, **kwargs})
@@ -215,6 +218,13 @@ class Segmenter(LabelledModel):
             return np.zeros(self.compute_output_shape(x.shape), "float32")
         return super().predict_on_batch(x)
 
+    def known_classes(self):
+        """Number of classes of the network, `None` where its outputs are not known yet."""
+        if self.built:
+            return self.num_classes
+        shape = getattr(self.network, "output_shape", None)
+        return None if shape is None else number_of_classes(shape, self.sampler.data_format)
+
     def class_ious(self, sampled=False):
         """Intersection over union of each class in the last evaluation.
 
@@ -239,6 +249,9 @@ class Segmenter(LabelledModel):
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self.from_logits)
         self._pixel_loss = SegmentationLoss(loss, self.from_logits, self.ignore_class)
+        for name in ("metrics", "weighted_metrics"):
+            takes = self._pixel_loss.takes_logits
+            check_take_logits(kwargs.get(name), "metrics", keras.metrics.get, takes)
         if self.ignore_class is not None:  # so that ignored pixels count in no metric
             given = [kwargs.pop(name, None) for name in ("metrics", "weighted_metrics")]
             kwargs["weighted_metrics"] = keras.tree.flatten([g or [] for g in given]) or None

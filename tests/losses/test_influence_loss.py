@@ -161,6 +161,15 @@ def test_configuration():
     assert tuple(again.classifier.kernel.shape) == (CLASSES, DIM)
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_classifier_of_probabilities_is_refused(activation):
+    dense = keras.layers.Dense(CLASSES, activation=activation)
+    for wrong in (dense, keras.Sequential([keras.Input((DIM,)), dense])):
+        wrong.build((None, DIM))
+        with pytest.raises(ValueError, match="`classifier` must return logits.*Received"):
+            InfluenceLoss(wrong)
+
+
 @pytest.mark.parametrize("wrong", [ArcFace(CLASSES), keras.layers.Dense(3), "head", None])
 def test_wrong_classifiers_are_named(wrong):
     with pytest.raises(ValueError, match="`classifier`.*Received"):

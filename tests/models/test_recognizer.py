@@ -1,11 +1,14 @@
 """The Recognizer against the same network as a two-input Functional model, and from any source."""
 
+import functools
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from keras_resample.datasets import from_arrays
+from keras_resample.datasets import from_arrays, half_identities
 from keras_resample.heads import ArcFace, CosFace
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
@@ -299,12 +302,74 @@ def test_labels_out_of_range_in_batches_are_never_silent():
     images, labels = data()
     labels[3] = CLASSES
     model = recognizer()
-    try:
-        loss = model.fit(Batches(images, labels), verbose=0).history["loss"][0]
-    except Exception as error:  # each framework has its own
-        assert "abel" in str(error)
-    else:
-        assert np.isnan(loss)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            loss = model.fit(Batches(images, labels), verbose=0).history["loss"][0]
+        except Exception as error:  # each framework has its own
+            assert "abel" in str(error)
+            return
+    assert np.isnan(loss)
+    assert any("The loss is NaN" in str(one.message) for one in said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"loss": "sparse_categorical_crossentropy"},
+        {"loss": keras.losses.sparse_categorical_crossentropy},
+        {"loss": [keras.losses.SparseCategoricalCrossentropy()]},
+        {"metrics": [keras.metrics.SparseCategoricalCrossentropy()]},
+        {"weighted_metrics": ["accuracy", "crossentropy"]},
+    ],
+)
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_loss_or_metric_of_probabilities_is_refused(arguments):
+    name = "loss" if "loss" in arguments else "metric"
+    with pytest.raises(ValueError, match=f"`{name}.*from_logits=True.*Received: {name}"):
+        recognizer(**arguments)
+    of_logits = functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True)
+    for loss in (of_logits, keras.losses.SparseCategoricalCrossentropy(from_logits=True)):
+        recognizer(loss=loss, metrics=["accuracy", keras.metrics.SparseCategoricalAccuracy()])
+
+
+@pytest.mark.parametrize(
+    "weights", [{"1": 10.0}, {7: 2.0}, {-1: 1.0}, {1: -1.0}, {1: np.nan}, {True: 2.0}, [1, 2]]
+)
+def test_class_weights_of_no_class_are_refused(weights):
+    images, labels = data()
+    model = recognizer()
+    for fit in (model.fit, model.train_on_batch):
+        with pytest.raises(ValueError, match="`class_weight` must.*Received: class_weight="):
+            fit(images, labels, class_weight=weights)
+
+
+def test_a_dataset_of_more_classes_than_the_head_is_refused():
+    images, labels = data()
+    dataset = from_arrays(images / 2, labels)
+    model = Recognizer(encoder(), ArcFace(CLASSES - 1))
+    model.compile("sgd")
+    for attempt in (
+        lambda: model.fit(dataset, verbose=0),
+        lambda: model.fit(images, labels % 2, validation_data=dataset, verbose=0),
+        lambda: model.evaluate(dataset, verbose=0),
+    ):
+        with pytest.raises(ValueError, match="num_classes=4.*Received: num_classes=3"):
+            attempt()
+
+
+def test_labels_of_other_people_are_not_evaluated_without_a_word():
+    images, labels = data()
+    train, test = half_identities(from_arrays(images / 2, labels, batch_size=12))
+    assert train.num_classes == test.num_classes and train.identities != test.identities
+    model = Recognizer(encoder(), ArcFace(2))
+    model.compile("sgd", **STEP_BY_STEP)
+    model.fit(train, verbose=0)
+    with pytest.warns(UserWarning, match=r"other identities.*Received: .*\[2, 3\].*\[0, 1\]"):
+        model.evaluate(test, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.evaluate(train, verbose=0)
 
 
 def test_mistakes_are_named():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import keras_resample as kr
 from keras_resample.layers import GridSampler, SaliencySampler, UniformDownsample
 from keras_resample.models import Segmenter, segmentation_report
 from tests.models.test_recognizer import Batches
@@ -163,6 +164,64 @@ def test_a_saliency_net_with_the_wrong_output():
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Segmenter(**{"sampler": GridSampler(0.5), "network": network(), **arguments})
+
+
+def ending_in(*last):
+    return keras.Sequential([layers.Conv2D(CLASSES, 1), *last])
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        lambda: network(activation="softmax"),
+        lambda: layers.Conv2D(CLASSES, 1, activation="sigmoid"),
+        lambda: ending_in(layers.Softmax()),
+        lambda: ending_in(layers.Activation("softmax"), layers.UpSampling2D(2)),
+        lambda: ending_in(ending_in(layers.Softmax()), layers.Activation("linear")),
+    ],
+)
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_network_that_returns_probabilities_is_told(net):
+    net = net()
+    with pytest.raises(ValueError, match="`from_logits` must be False.*softmax.*Received"):
+        Segmenter(sampler("uniform"), net)
+    Segmenter(sampler("uniform"), net, from_logits=False)
+
+
+@pytest.mark.parametrize(
+    "net", [network, lambda: ending_in(), lambda: ending_in(layers.Activation("linear"))]
+)
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_network_that_returns_logits_is_told(net):
+    net = net()
+    with pytest.raises(ValueError, match="`from_logits` must be True.*without.*Received"):
+        Segmenter(sampler("uniform"), net, from_logits=False)
+    Segmenter(sampler("uniform"), net)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_metric_sees_what_the_loss_sees():
+    of_probabilities = keras.metrics.SparseCategoricalCrossentropy()
+    with pytest.raises(ValueError, match="`metrics` must have from_logits=True.*Received"):
+        segmenter("uniform", compile_arguments={"metrics": [of_probabilities]})
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    segmenter("uniform", compile_arguments={"loss": loss, "metrics": [of_probabilities]})
+
+
+@pytest.mark.parametrize("weights", [{"1": 10.0}, {7: 2.0}, {1: -1.0}, {1: np.nan}])
+def test_class_weights_of_no_class(weights):
+    images, labels = scenes(2)
+    model = segmenter("uniform")
+    for fit in (model.fit, model.train_on_batch):
+        with pytest.raises(ValueError, match="`class_weight` must.*Received: class_weight="):
+            fit(images, labels, class_weight=weights)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_dataset_of_more_classes_than_the_network():
+    scenes = kr.datasets.generated_scenes(2, size=(64, 64))
+    with pytest.raises(ValueError, match="num_classes=8.*Received: num_classes=3"):
+        segmenter("uniform").fit(scenes, verbose=0)
 
 
 def test_weights_of_another_shape():

@@ -56,6 +56,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         class_names: names in the order of the labels, or `None`.
         paths: list of the file of each image, in the order of `labels`, or `None` where images
             are not files.
+        identities: who the labels are, in their order, also after `subset(relabel=True)`.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
         epoch: the epoch whose order is in use. Writable.
 
@@ -116,7 +117,16 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
                 f"`class_names` must hold {self.num_classes} names, one a class. "
                 f"Received: {len(self.class_names)} names"
             )
+        self._numbers = np.arange(self.num_classes)
         self._balanced = None
+
+    @property
+    def identities(self):
+        """Who the labels are: `class_names`, or the numbers they had before they were renumbered.
+
+        A list of `num_classes` entries. Labels of datasets with other identities mean other people.
+        """
+        return self._numbers.tolist() if self.class_names is None else list(self.class_names)
 
     def _draw_order(self, random):
         if self._balanced is not None:
@@ -224,6 +234,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
             kept, part.labels = np.unique(part.labels, return_inverse=True)
             part.labels = part.labels.astype("int32")
             part.num_classes = len(kept)
+            part._numbers = self._numbers[kept]
             if self.class_names is not None:
                 part.class_names = [self.class_names[i] for i in kept]
         part.epoch = 0

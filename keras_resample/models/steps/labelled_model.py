@@ -1,9 +1,17 @@
 """The base of models whose call needs the labels of a step."""
 
+import contextlib
+
 import keras
 
 from keras_resample.heads.labels import missing_labels
 from keras_resample.models.steps.data_order import in_data_order
+from keras_resample.models.steps.fitting import (
+    check_class_weight,
+    check_classes_of,
+    warn_of_nan,
+    warn_of_other_identities,
+)
 from keras_resample.models.steps.optimizer_config import of_any_backend
 
 # The keys under which a step hands images and labels to `call`: nobody's own inputs have them.
@@ -27,6 +35,10 @@ class LabelledModel(keras.Model):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.class_weights = None
+        self._identities = None  # of the labels that were trained, where the dataset knows them
+
+    def known_classes(self):
+        """Number of classes, `None` where it is not known yet."""
 
     def check_labels(self, images, labels):
         """Raises unless the labels fit the images and the model; here nothing is asked of them.
@@ -50,16 +62,26 @@ class LabelledModel(keras.Model):
         """As `keras.Model.fit`, of images and labels."""
         if y is None and hasattr(x, "shape"):
             raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
-        self._check_arrays(x, y)
+        self._check_source(x, y)
+        identities = getattr(x, "identities", None)
+        self._identities = None if identities is None else tuple(identities)
         if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
-            self._check_arrays(*validation_data[:2])
+            self._check_source(*validation_data[:2])
+        elif validation_data is not None:
+            self._check_source(validation_data)
         kwargs |= {"validation_data": validation_data, "class_weight": self._left(class_weight)}
-        return super().fit(x, y, *args, **kwargs)
+        history = super().fit(x, y, *args, **kwargs)
+        last = {name: values[-1] for name, values in history.history.items()}
+        warn_of_nan(last, self.known_classes())
+        return history
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.evaluate`, of images and labels."""
-        self._check_arrays(x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        self._check_source(x, y)
+        warn_of_other_identities(self._identities, x)
+        found = super().evaluate(x, y, *args, **kwargs)
+        warn_of_nan(found, self.known_classes())
+        return found
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, *args, **kwargs):
         """As `keras.Model.train_on_batch`, of images and labels."""
@@ -100,6 +122,7 @@ class LabelledModel(keras.Model):
 
     def _left(self, class_weight):
         """The weights of classes that are left to Keras."""
+        check_class_weight(class_weight, self.known_classes())
         if not self.weighs_classes:
             return class_weight
         weights = None if class_weight is None else dict(class_weight)
@@ -108,10 +131,20 @@ class LabelledModel(keras.Model):
             self.train_function = None  # the compiled step holds them as constants
         return None
 
+    def _check_source(self, source, labels=None):
+        check_classes_of(source, self.known_classes())
+        self._check_arrays(source, labels)
+
     def _check_arrays(self, images, labels):
         if labels is not None and all(hasattr(x, "shape") for x in keras.tree.flatten(images)):
-            self.build_for(images)
+            with self._strategy_scope():
+                self.build_for(images)
             self.check_labels(images, labels)
+
+    def _strategy_scope(self):
+        """Where TensorFlow's `tf.distribute` wants the variables to be made."""
+        strategy = getattr(self, "distribute_strategy", None)
+        return contextlib.nullcontext() if strategy is None else strategy.scope()
 
     def _with_labels(self, data):
         """The batch (x, y, sample_weight) with the labels beside the images in x."""

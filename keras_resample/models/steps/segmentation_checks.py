@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_number
+from keras_resample.heads.classifier_outputs import LOGITS, PROBABILITIES, classifier_outputs
 
 
 def as_edge_weight(edge_weight, sampler):
@@ -18,6 +19,17 @@ def as_edge_weight(edge_weight, sampler):
             f"Received: {edge_weight=}, sampler={sampler!r}"
         )
     return edge_weight
+
+
+def check_from_logits(network, from_logits):
+    """Raises where the last layer of the network tells that it returns the other kind of scores."""
+    found = classifier_outputs(network)
+    if found not in (None, LOGITS if from_logits else PROBABILITIES):
+        end = "ends in a softmax or sigmoid" if from_logits else "ends without a softmax"
+        raise ValueError(
+            f"`from_logits` must be {not from_logits} for a network that {end}. "
+            f"Received: from_logits={from_logits}, and a network that returns {found}"
+        )
 
 
 def number_of_classes(shape, data_format):

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.heads.labels import missing_labels
+from keras_resample.models.steps.fitting import check_class_weight, takes_logits
 from keras_resample.models.steps.sampled_segmentation import LOGITS, SAMPLED_PROBABILITIES, TARGETS
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import uniform_grid_like
@@ -32,12 +33,11 @@ class SegmentationLoss:
             raise ValueError(f"`loss` must be one loss. Received: {loss=}")
         loss = keras.losses.get(loss)
         is_object = isinstance(loss, keras.losses.Loss)
-        config = loss.get_config() if is_object else {}
-        self.takes_logits = bool(config.get("from_logits", getattr(loss, "from_logits", False)))
+        self.takes_logits = bool(takes_logits(loss))
         if self.takes_logits and not from_logits:
             raise ValueError(
                 "A network that returns probabilities needs a loss with from_logits=False. "
-                f"Received: from_logits=False and a loss {config or loss}"
+                f"Received: from_logits=False and a loss {loss.get_config() if is_object else loss}"
             )
         reduction = getattr(loss, "reduction", "sum_over_batch_size")
         if reduction in (None, "none"):
@@ -73,6 +73,7 @@ class SegmentationLoss:
             weight = ops.multiply(weight, _flat(weights, found[TARGETS]))
         if class_weights is not None:
             num_classes = found[SAMPLED_PROBABILITIES].shape[-1]
+            check_class_weight(class_weights, num_classes)
             of_classes = [float(class_weights.get(i, 1.0)) for i in range(num_classes)]
             of_classes = ops.convert_to_tensor(of_classes, "float32")
             weight = ops.multiply(weight, ops.take(of_classes, classes))
