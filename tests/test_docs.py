@@ -52,6 +52,13 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, **name_of_page)
+def test_pages_that_load_a_file_say_what_is_imported_first(page):
+    text = page.read_text()
+    if "load_model(" in text:
+        assert "`import keras_resample` comes" in text
+
+
+@pytest.mark.parametrize("page", PAGES, **name_of_page)
 def test_pages_of_the_site_link_to_the_site_alone(page):
     """A link out of docs/ works beside the files, not in the site: a place is named instead."""
     if page.is_relative_to(ROOT / "docs"):
