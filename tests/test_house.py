@@ -32,7 +32,7 @@ ALLOWED = {
     "metrics/identification": OPS | {"metrics", "metrics/verification"},
     "metrics/segmentation": OPS | {"metrics"},
     "models/networks": {*OPS, "layers/blocks"},
-    "models/steps": LAYERS | METRICS | {"heads", "losses"},
+    "models/steps": LAYERS | METRICS | {"heads", "losses", "datasets/base"},
     "models": MODELS,
     "models/convert": {"models/networks"},
     "datasets/files": set(),

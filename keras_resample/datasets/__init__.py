@@ -2,6 +2,7 @@
 
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
 from keras_resample.datasets.base.image_dataset import ImageDataset
+from keras_resample.datasets.base.image_files import image_files
 from keras_resample.datasets.base.image_pairs import ImagePairs
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
@@ -42,6 +43,7 @@ __all__ = [
     "from_arrays",
     "generated_scenes",
     "half_identities",
+    "image_files",
     "image_folder",
     "image_list",
     "lfw_pairs",

@@ -12,10 +12,10 @@ from keras_resample.export.endpoints import (
     write_saved_model,
 )
 from keras_resample.export.folders import as_target
-from keras_resample.export.own_scaling import own_scaling
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.files import whole
 from keras_resample.models.recognizer import Recognizer
+from keras_resample.models.steps.own_scaling import own_scaling
 
 # The factor by which byte values lie in [0, 1].
 OF_BYTES = 1.0 / 255.0

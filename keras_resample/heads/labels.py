@@ -4,11 +4,18 @@ import keras
 from keras import ops
 
 
+def visible(labels):
+    """Labels as a numpy array, or `None` for a tensor of a traced step, which nobody can see."""
+    try:
+        return ops.convert_to_numpy(labels)
+    except (TypeError, NotImplementedError):  # what JAX and TensorFlow raise while tracing
+        return None
+
+
 def check_label_range(labels, num_classes):
     """Raises unless the labels are in [0, num_classes); tensors of a traced step are not seen."""
-    try:
-        values = ops.convert_to_numpy(labels)
-    except (TypeError, NotImplementedError):  # what JAX and TensorFlow raise while tracing
+    values = visible(labels)
+    if values is None:
         return
     wrong = values[(values < 0) | (values >= num_classes)]
     if wrong.size:

@@ -7,6 +7,11 @@ from keras import ops
 from keras_resample.arguments import as_integer, as_number, check_choice
 from keras_resample.heads.class_sampling import ABSENT, sample_classes, spread
 from keras_resample.heads.cosines import class_cosines
+from keras_resample.heads.kernel_checks import (
+    check_dimension,
+    kernel_mismatch,
+    row_constraint,
+)
 from keras_resample.heads.labels import check_label_range, check_labels
 
 GRADIENTS = ("exact", "straight_through")
@@ -52,7 +57,8 @@ class MarginHead(keras.layers.Layer):
             standard deviation 0.01. The length of a row does not change the logits, but the
             gradient of a row is proportional to the inverse of its length.
         kernel_regularizer: Regularizer of the kernel, of all rows whatever the sample rate.
-        kernel_constraint: Constraint of the kernel.
+        kernel_constraint: Constraint of the kernel, along its rows: "unit_norm", or
+            `UnitNorm(axis=1)`.
         seed: Integer seed of the sampled classes, or `None` for a random one.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -117,8 +123,9 @@ class MarginHead(keras.layers.Layer):
         self.interclass_threshold = interclass_threshold
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.kernel_constraint = row_constraint(kernel_constraint)
         self.seed = seed
+        self._mismatch = None
         if self.sample_rate < 1:
             self.seed_generator = keras.random.SeedGenerator(seed)
         # A float32 embedding must not become float16 on its way in.
@@ -140,6 +147,7 @@ class MarginHead(keras.layers.Layer):
         )
 
     def call(self, embeddings, labels=None, training=None):
+        check_dimension(embeddings, self.kernel)
         if labels is None:
             cosines, length = class_cosines(embeddings, self.kernel, self.subcenters)
             return ops.multiply(cosines, _column(self.factor(length)))
@@ -166,6 +174,7 @@ class MarginHead(keras.layers.Layer):
         """
         if not self.built:
             self.build(tuple(embeddings.shape))
+        check_dimension(embeddings, self.kernel)
         return self._training_logits(embeddings, self._checked(labels, embeddings))[:2]
 
     def target(self, cosine):
@@ -220,9 +229,20 @@ class MarginHead(keras.layers.Layer):
         return (embeddings_shape[0], self.num_classes)
 
     def compute_output_spec(self, embeddings, labels=None, training=None):
+        if self.built:
+            check_dimension(embeddings, self.kernel)
         if labels is not None:
             check_labels(labels, embeddings)
         return keras.KerasTensor(self.compute_output_shape(embeddings.shape), dtype="float32")
+
+    def load_own_variables(self, store):
+        """As `keras.Layer.load_own_variables`, of a file with the same classes."""
+        # Keras looks for a layer in several places of a file, and shows the last error alone.
+        if len(store.keys()):
+            self._mismatch = kernel_mismatch(store, self)
+        if self._mismatch:
+            raise ValueError(self._mismatch)
+        super().load_own_variables(store)
 
     def _checked(self, labels, embeddings):
         """The labels as int32 (b,), checked as far as they can be seen."""

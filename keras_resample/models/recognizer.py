@@ -1,15 +1,20 @@
 """An encoder and a margin head trained together by `fit(images, labels)`."""
 
+import types
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_number
+from keras_resample.arguments import as_bool, as_number
+from keras_resample.heads.kernel_checks import check_dimension
 from keras_resample.heads.labels import check_label_range, check_labels, missing_labels
 from keras_resample.heads.margin_head import MarginHead
 from keras_resample.metrics.arrays import unit_vectors
 from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.fitting import check_take_logits
+from keras_resample.models.steps.flip_embedder import FlipEmbedder
+from keras_resample.models.steps.images_of_files import are_paths, images_of_files
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 
 # What `call` gives then, for the loss and the metrics of that step.
@@ -58,7 +63,9 @@ class Recognizer(LabelledModel):
 
     Raises:
         ValueError: For an encoder, a head or an auxiliary loss of another type, auxiliary losses
-            of the same name, and for label arrays out of range, before anything is trained.
+            of the same name, a loss or metric of probabilities (`from_logits=False`), a dataset
+            with more classes than the head, weights of classes that it does not have, and for
+            label arrays out of range, before anything is trained.
             Labels that come in batches (a `PyDataset`, a `tf.data.Dataset`, a `DataLoader`) are
             checked as they come, where the backend can see them; inside a compiled step a label
             out of range makes the loss NaN.
@@ -107,14 +114,18 @@ class Recognizer(LabelledModel):
             for value in vars(loss).values()
             if isinstance(value, keras.Layer)
         ]
+        # In an object that Keras does not look into: it would save the encoder in it.
+        self._held = types.SimpleNamespace(flip_embedder=None)
         # The encoder's layers cast the images to what they compute in.
         self.autocast = False
 
     def build(self, input_shape):
         if not self.encoder.built:
             self.encoder.build(input_shape)
+        embeddings = keras.KerasTensor(self.encoder.compute_output_shape(input_shape))
         if not self.head.built:
-            self.head.build(self.encoder.compute_output_shape(input_shape))
+            self.head.build(embeddings.shape)
+        check_dimension(embeddings, self.head.kernel)
         self.statistic_trackers = [keras.metrics.Mean(name) for name in self.head.statistics()]
 
     def call(self, inputs, training=None):
@@ -128,34 +139,45 @@ class Recognizer(LabelledModel):
             logits = self.head(embeddings, targets, training=False)
         return {EMBEDDINGS: embeddings, LOGITS: logits, TARGETS: targets}
 
-    def embed(self, images, batch_size=32, verbose=0):
+    def embed(self, images, batch_size=32, verbose=0, flip=False):
         """Embeddings of length 1, so that a dot product of two is their cosine.
 
         Args:
-            images: Array or any data source of `keras.Model.predict`; labels in it are ignored.
-                The rows of a dataset of this package are in the order of `dataset.labels`, also
-                where it shuffles. A `tf.data.Dataset` that shuffles gives its rows as they come.
-            batch_size: Images per step, for arrays.
+            images: Array, any data source of `keras.Model.predict`, of which labels are ignored,
+                or a list of paths of image files. The rows of a dataset of this package are in the
+                order of `dataset.labels`, also where it shuffles; a `tf.data.Dataset` that
+                shuffles gives its rows as they come. Files are resized to the encoder's input and
+                read in [0, 1]; for another range there is `kr.datasets.image_files`.
+            batch_size: Images per step, for arrays and paths.
             verbose: As in `keras.Model.predict`.
+            flip: Whether to add to each embedding that of the mirror image, before the
+                normalisation, as the protocols of face recognition do.
 
         Returns:
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
             before the normalisation. An embedding of zeros stays zeros, one with a NaN is NaN.
         """
+        if are_paths(images):
+            images = images_of_files(images, self.encoder, batch_size)
+        embedder = self._flip_embedder() if as_bool(flip, "flip") else self.encoder
         images = in_data_order(images)
-        embeddings = self.encoder.predict(images, batch_size=batch_size, verbose=verbose)
+        embeddings = embedder.predict(images, batch_size=batch_size, verbose=verbose)
         return unit_vectors(np.asarray(embeddings, "float32"))
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        check_take_logits(loss, "losses", keras.losses.get)
+        check_take_logits(loss, "loss", keras.losses.get)
         for name in ("metrics", "weighted_metrics"):
             check_take_logits(kwargs.get(name), "metrics", keras.metrics.get)
         for layer in self.auxiliary_layers:
             layer.trainable = False
         super().compile(optimizer, loss, *args, **kwargs)
+
+    def known_input_shape(self):
+        """That of the encoder, `None` where it has none yet."""
+        return getattr(self.encoder, "input_shape", None)
 
     def known_classes(self):
         """Number of classes of the head."""
@@ -196,6 +218,12 @@ class Recognizer(LabelledModel):
         if isinstance(y_pred, dict):
             y, y_pred = y_pred[TARGETS], y_pred[LOGITS]
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _flip_embedder(self):
+        if self._held.flip_embedder is None:
+            self._held.flip_embedder = FlipEmbedder(self.encoder)
+            self._held.flip_embedder.run_eagerly = self.encoder.run_eagerly
+        return self._held.flip_embedder
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -1,7 +1,8 @@
 """A sampler and a segmentation network trained together by `fit(images, labels)`."""
 
+import types
+
 import keras
-import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_number, check_choice
@@ -9,8 +10,10 @@ from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.segmentation.class_map_iou import mean_iou_metric
 from keras_resample.metrics.segmentation.confusion import class_ious
-from keras_resample.models.steps.fitting import check_take_logits
-from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
+from keras_resample.models.steps.class_maps import ClassMaps
+from keras_resample.models.steps.data_order import in_data_order
+from keras_resample.models.steps.label_map_model import LabelMapModel
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS
 from keras_resample.models.steps.sampled_segmentation import (
     CLASSES,
     GRID,
@@ -26,9 +29,8 @@ from keras_resample.models.steps.sampled_segmentation import (
 )
 from keras_resample.models.steps.segmentation_checks import (
     as_edge_weight,
-    check_class_ids,
     check_from_logits,
-    check_label_map,
+    check_image_batch,
     number_of_classes,
 )
 from keras_resample.models.steps.segmentation_loss import SegmentationLoss, saliency_and_edges
@@ -38,7 +40,7 @@ EDGE_WEIGHT = 100.0
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
-class Segmenter(LabelledModel):
+class Segmenter(LabelMapModel):
     """Samples images, segments the samples, and writes the classes back to every pixel.
 
     An ordinary `keras.Model`: `fit`, `evaluate` and the `*_on_batch` methods take images and label
@@ -96,7 +98,8 @@ class Segmenter(LabelledModel):
 
     Raises:
         ValueError: For a sampler or network of another type, a network that returns no map of
-            scores, samples larger than the image, labels of another size than the images, and for
+            scores or whose last layer contradicts `from_logits`, samples larger than the image,
+            labels of another size than the images, weights of classes that there are not, and for
             label arrays with a class id that the network does not have or an ignored one without
             `ignore_class`, before anything is trained. Labels that come in batches (a `PyDataset`,
             a `tf.data.Dataset`, a `DataLoader`) are checked as they come, where the backend can
@@ -105,8 +108,7 @@ class Segmenter(LabelledModel):
     Example:
     >>> import keras
     >>> import keras_resample as kr
-    >>> import numpy as np
-    >>> inputs = keras.Input((None, None, 3))
+    >>>     >>> inputs = keras.Input((None, None, 3))
     >>> scores = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(inputs))
     >>> network = keras.Model(inputs, scores)
     >>> sampler = kr.layers.UniformDownsample(size=(16, 16))
@@ -129,7 +131,6 @@ class Segmenter(LabelledModel):
     """
 
     parts = ("sampler", "network")
-    weighs_classes = True
 
     def __init__(
         self,
@@ -166,10 +167,13 @@ class Segmenter(LabelledModel):
         self.edge_loss = EdgeLoss()
         self.edge_tracker = keras.metrics.Mean("edge_loss") if self._edge_factor else None
         self._pixel_loss = None
+        # In an object that Keras does not look into: the model would be saved in its own model.
+        self._held = types.SimpleNamespace(class_maps=None)
         # The network's layers cast the samples to what they compute in.
         self.autocast = False
 
     def build(self, input_shape):
+        check_image_batch(input_shape, self.sampler.data_format)
         if not self.sampler.built:
             self.sampler.build(input_shape)
         sample_shape = self.sampler.compute_output_shape(input_shape)
@@ -184,6 +188,7 @@ class Segmenter(LabelledModel):
     def call(self, inputs, training=None):
         in_step = isinstance(inputs, dict)
         images = inputs[IMAGES] if in_step else inputs
+        check_image_batch(images.shape, self.sampler.data_format)
         found = segment_samples(self.sampler, self.network, images, self.from_logits, training)
         samples = found[SAMPLED_PROBABILITIES], found[GRID], images, self.restore_interpolation
         if not in_step:
@@ -211,19 +216,26 @@ class Segmenter(LabelledModel):
         self.build_for(images)
         return self.predict_on_batch({IMAGES: images})
 
-    def predict_on_batch(self, x):
-        """As `keras.Model.predict_on_batch`, also of no images, which networks need not take."""
-        if getattr(x, "shape", (None,))[0] == 0:
-            self.build_for(x)
-            return np.zeros(self.compute_output_shape(x.shape), "float32")
-        return super().predict_on_batch(x)
+    def predict_classes(self, images, batch_size=None, verbose=0, steps=None):
+        """The most probable class of every pixel, without a map of probabilities for each class.
 
-    def known_classes(self):
-        """Number of classes of the network, `None` where its outputs are not known yet."""
-        if self.built:
-            return self.num_classes
-        shape = getattr(self.network, "output_shape", None)
-        return None if shape is None else number_of_classes(shape, self.sampler.data_format)
+        Args:
+            images, batch_size, verbose, steps: As in `keras.Model.predict`.
+
+        Returns:
+            Numpy int32 array (n, H, W), in the order of the images also of a dataset that shuffles.
+        """
+        maps = self.class_maps()
+        return maps.predict(in_data_order(images), batch_size, verbose, steps)
+
+    def class_maps(self):
+        """A model from images to their classes (b, H, W), int32, with the weights of this one.
+
+        `kr.export.saved_model(segmenter.class_maps(), path, output_name="classes")` serves it.
+        """
+        if self._held.class_maps is None or not self._held.class_maps.built:
+            self._held.class_maps = ClassMaps(self)
+        return self._held.class_maps
 
     def class_ious(self, sampled=False):
         """Intersection over union of each class in the last evaluation.
@@ -239,19 +251,12 @@ class Segmenter(LabelledModel):
         metric = self.sampled_mean_iou if sampled else self.mean_iou
         return class_ious(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
 
-    def check_labels(self, images, labels):
-        """Raise unless the labels have the size of the images and classes of the network."""
-        check_label_map(labels, images.shape, self.sampler.data_format)
-        check_class_ids(labels, self.num_classes, self.ignore_class)
-
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As `keras.Model.compile`; without a loss, the cross-entropy."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self.from_logits)
         self._pixel_loss = SegmentationLoss(loss, self.from_logits, self.ignore_class)
-        for name in ("metrics", "weighted_metrics"):
-            takes = self._pixel_loss.takes_logits
-            check_take_logits(kwargs.get(name), "metrics", keras.metrics.get, takes)
+        self._pixel_loss.check_metrics(kwargs)
         if self.ignore_class is not None:  # so that ignored pixels count in no metric
             given = [kwargs.pop(name, None) for name in ("metrics", "weighted_metrics")]
             kwargs["weighted_metrics"] = keras.tree.flatten([g or [] for g in given]) or None
@@ -307,15 +312,6 @@ class Segmenter(LabelledModel):
             "edge_sigma": self.edge_sigma,
             "binary_edges": self.binary_edges,
         }
-
-    def _with_labels(self, data):
-        batch = super()._with_labels(data)
-        self.check_labels(batch[0][IMAGES], batch[0][LABELS])
-        return batch
-
-    def _unknown_class(self):
-        """A class id that the network does not have and that is not ignored."""
-        return self.num_classes + (self.ignore_class == self.num_classes)
 
     def _symbolic(self, labels, probabilities):
         return self._pixel_loss.symbolic_arguments(labels, probabilities, self._channels_first)

@@ -171,7 +171,7 @@ def test_scales_inside_a_network_are_no_preprocessing(tmp_path):
     inputs = keras.Input((6, 6, 3))
     x = keras.layers.Conv2D(4, 3)(inputs)
     model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Conv2D(4, 1)(x) * 0.1 + x))
-    module = sys.modules["keras_resample.export.own_scaling"]
+    module = sys.modules["keras_resample.models.steps.own_scaling"]
     assert module.own_scaling(model) == []
 
 

@@ -1,6 +1,7 @@
 """The margin heads against the released code, a loop, and their promises at the edges."""
 
 import math
+import warnings
 from pathlib import Path
 
 import keras
@@ -216,6 +217,23 @@ def test_a_kernel_row_whose_length_overflows_is_not_silent():
     embeddings, kernel, _ = random_case()
     kernel[3] *= np.float32(1e20)
     assert np.isnan(to_numpy(head_with(ArcFace(7), kernel)(embeddings))[:, 3]).all()
+
+
+@pytest.mark.parametrize("constraint", ["unit_norm", keras.constraints.UnitNorm(axis=1)])
+def test_a_constraint_runs_along_the_directions_of_the_classes(constraint):
+    head = ArcFace(3, kernel_constraint=constraint)
+    for one in (head, ArcFace.from_config(head.get_config())):
+        kernel = to_numpy(one.kernel_constraint(np.random.default_rng(0).normal(size=(3, 4))))
+        np.testing.assert_allclose(np.linalg.norm(kernel, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_constraint_across_the_classes_is_told():
+    with pytest.warns(UserWarning, match=r"`kernel_constraint`.*\(axis=1\).*Received.*axis=0"):
+        ArcFace(3, kernel_constraint=keras.constraints.MaxNorm(1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ArcFace(3, kernel_constraint="non_neg")
 
 
 def test_margin_of_zero_is_no_margin():

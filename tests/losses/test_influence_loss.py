@@ -164,8 +164,7 @@ def test_configuration():
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_a_classifier_of_probabilities_is_refused(activation):
     dense = keras.layers.Dense(CLASSES, activation=activation)
-    for wrong in (dense, keras.Sequential([keras.Input((DIM,)), dense])):
-        wrong.build((None, DIM))
+    for wrong in (keras.Sequential([keras.Input((DIM,)), dense]), dense):
         with pytest.raises(ValueError, match="`classifier` must return logits.*Received"):
             InfluenceLoss(wrong)
 

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from keras_resample.datasets import from_arrays, half_identities
-from keras_resample.heads import ArcFace, CosFace
+from keras_resample.heads import ArcFace, CosFace, CurricularFace
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
 from tests.steps import STEP_BY_STEP, step_by_step
@@ -231,6 +231,41 @@ def test_rows_are_in_the_order_of_the_data():
     np.testing.assert_allclose(model.predict(dataset, verbose=0), logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_embeddings_with_the_mirror_image(data_format):
+    images, _ = data(5)
+    flipped = images[:, :, ::-1]
+    if data_format == "channels_first":  # which is not the global setting
+        images, flipped = (np.moveaxis(x, -1, 1) for x in (images, flipped))
+    network = keras.Sequential([keras.Input(images.shape[1:]), layers.Flatten(), layers.Dense(8)])
+    model = Recognizer(step_by_step(network), ArcFace(CLASSES))
+    both = [model.encoder.predict(x, verbose=0) for x in (images, flipped)]
+    expected = sum(both) / np.linalg.norm(sum(both), axis=1, keepdims=True)
+    np.testing.assert_allclose(model.embed(images, flip=True), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="`flip`.*Received"):
+        model.embed(images, flip="yes")
+
+
+def test_embeddings_of_files(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 6), dtype="uint8")
+    paths = [tmp_path / f"{name}.png" for name in "cab"]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    model = recognizer()
+    expected = model.embed(pixels[..., None].astype("float32") / 255)
+    np.testing.assert_allclose(model.embed(paths, batch_size=2), expected, atol=1e-6)
+    np.testing.assert_allclose(model.embed(str(paths[1])), expected[1:2], atol=1e-6)
+    with pytest.raises(ValueError, match="`paths` must hold"):
+        model.embed([])
+    scaling = Recognizer(encoder([layers.Rescaling(1 / 255)]), ArcFace(CLASSES))
+    with pytest.raises(ValueError, match="read in .0, 1.*image_files.*Received.*rescaling"):
+        scaling.embed(paths)
+    unknown = Recognizer(keras.Sequential([layers.Flatten(), layers.Dense(8)]), ArcFace(CLASSES))
+    with pytest.raises(ValueError, match="image_files.*Received: an encoder"):
+        unknown.embed(paths)
+
+
 def test_a_source_that_says_it_shuffles_is_refused():
     images, labels = data()
     source = Batches(images, labels)
@@ -365,11 +400,72 @@ def test_labels_of_other_people_are_not_evaluated_without_a_word():
     model = Recognizer(encoder(), ArcFace(2))
     model.compile("sgd", **STEP_BY_STEP)
     model.fit(train, verbose=0)
-    with pytest.warns(UserWarning, match=r"other identities.*Received: .*\[2, 3\].*\[0, 1\]"):
+    with pytest.warns(
+        UserWarning, match=r"other identities.*Received: .*\['2', '3'\].*\['0', '1'\]"
+    ):
         model.evaluate(test, verbose=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model.evaluate(train, verbose=0)
+
+
+@pytest.mark.backends("tensorflow", reason="strategies are TensorFlow's")
+def test_arrays_train_under_a_strategy():
+    import tensorflow as tf
+
+    images, labels = data()
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = Recognizer(encoder(), CurricularFace(CLASSES, scale=8.0))
+        model.compile("sgd", metrics=["accuracy"])
+    loss = model.fit(images, labels, batch_size=8, verbose=0).history["loss"][0]
+    assert np.isfinite(loss) and np.isfinite(model.evaluate(images, labels, verbose=0)[0])
+
+
+def summary_of(model):
+    lines = []
+    model.summary(print_fn=lines.append)
+    return "\n".join(lines)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_summary_before_fit_has_all_parameters():
+    model = Recognizer(encoder(), ArcFace(CLASSES))
+    text = summary_of(model)
+    assert "unbuilt" not in text and "32" in text  # the kernel of the head
+    assert model.count_params() == 6 * 6 * 8 + 8 + 4 * 8
+    unknown = Recognizer(keras.Sequential([layers.Dense(8)]), ArcFace(CLASSES))
+    with pytest.warns(UserWarning, match="unbuilt model.*build.*Received"):
+        summary_of(unknown)
+
+
+def test_a_head_for_other_embeddings_is_named():
+    images, labels = data()
+    head = Recognizer(encoder(), ArcFace(CLASSES)).head
+    head.build((None, 7))
+    model = Recognizer(encoder(), head)
+    model.compile("sgd")
+    for attempt in (
+        lambda: model.fit(images, labels, verbose=0),
+        lambda: model(images),
+        lambda: head(np.ones((2, 8), "float32")),
+        lambda: head(keras.Input((8,))),
+    ):
+        with pytest.raises(ValueError, match="`embeddings` must have 7 components.*Received.* 8"):
+            attempt()
+
+
+def test_weights_of_another_number_of_classes(tmp_path):
+    images, _ = data()
+    model, other = Recognizer(encoder(), ArcFace(CLASSES)), Recognizer(encoder(), ArcFace(7))
+    model(images)
+    other(images)
+    model.save_weights(tmp_path / "of4.weights.h5")
+    message = r"`num_classes` must be that of the file.*\(4, 8\).*4 classes.*num_classes=7"
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        other.load_weights(tmp_path / "of4.weights.h5")
+    with pytest.warns(UserWarning, match=f"(?s){message}"):
+        other.load_weights(tmp_path / "of4.weights.h5", skip_mismatch=True)
+    np.testing.assert_allclose(other.embed(images), model.embed(images), atol=1e-6)
 
 
 def test_mistakes_are_named():

@@ -19,7 +19,7 @@ from keras_resample.models.steps.sampled_segmentation import TARGETS, segment_sa
 from keras_resample.ops import edge_map, sample, uniform_grid
 from tests.models.test_recognizer import Batches
 from tests.numerics import to_numpy
-from tests.steps import STEP_BY_STEP
+from tests.steps import STEP_BY_STEP, step_by_step
 
 CLASSES, VOID = 3, 255
 COLORS = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200]], "uint8")
@@ -401,3 +401,31 @@ def test_no_images(kind):
     images, _ = scenes()
     segmenter = Segmenter(sampler(kind), network(strides=2, kernel=3))
     assert segmenter.predict_on_batch(images[:0]).shape == (0, 16, 16, CLASSES)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_classes_of_every_pixel(interpolation, tmp_path):
+    images, labels = scenes(5)
+    model = segmenter(restore_interpolation=interpolation)
+    found = model.predict_classes(images, batch_size=2)
+    assert found.dtype == np.int32 and found.shape == labels.shape
+    expected = model.predict(images, verbose=0).argmax(-1)
+    assert np.mean(found == expected) > 0.99  # of equal probabilities any
+    assert model.class_maps() is model.class_maps()
+    model.class_maps().save(tmp_path / "classes.keras")
+    again = keras.saving.load_model(tmp_path / "classes.keras")
+    np.testing.assert_array_equal(step_by_step(again).predict(images, verbose=0), found)
+    assert again.compute_output_spec(keras.Input((16, 16, 3))).shape == (None, 16, 16)
+    model.save(tmp_path / "model.keras")  # and its own file does not hold it twice
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(copy.predict_classes(images), found)
+
+
+@pytest.mark.backends("tensorflow", reason="strategies are TensorFlow's")
+def test_arrays_train_under_a_strategy():
+    import tensorflow as tf
+
+    images, labels = scenes(4)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = segmenter("uniform", compile_arguments={"run_eagerly": False})
+    assert np.isfinite(model.fit(images, labels, verbose=0).history["loss"][0])

@@ -166,6 +166,41 @@ def test_wrong_arguments(arguments, message):
         Segmenter(**{"sampler": GridSampler(0.5), "network": network(), **arguments})
 
 
+def test_one_image_without_a_batch_axis():
+    images, labels = scenes(2)
+    model = segmenter("uniform")
+    for attempt in (
+        lambda: model(images[0]),
+        lambda: model.predict(images[0], verbose=0),
+        lambda: model.predict_classes(images[0]),
+        lambda: model.fit(images[0], labels[0], verbose=0),
+    ):
+        with pytest.raises(ValueError, match=r"`images` must be a batch.*image\[None\].*Received"):
+            attempt()
+    model.build((None, 16, 16, 3))
+    with pytest.raises(ValueError, match=r"image\[None\].*Received"):
+        model(images[0])
+
+
+@pytest.mark.parametrize("kind", ["uniform", "saliency", "resizer"])
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_summary_before_fit_has_all_parameters(kind):
+    model = segmenter(kind)
+    lines = []
+    model.summary(print_fn=lines.append)
+    assert "unbuilt" not in "".join(lines)
+    expected = segmenter(kind)
+    expected.build((None, 16, 16, 3))
+    assert model.count_params() == expected.count_params() > 0
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_summary_of_unknown_sizes_says_what_is_missing():
+    model = Segmenter(UniformDownsample(0.5), network())
+    with pytest.warns(UserWarning, match=r"unbuilt.*build\(\(None, height.*Received"):
+        model.summary(print_fn=lambda line: None)
+
+
 def ending_in(*last):
     return keras.Sequential([layers.Conv2D(CLASSES, 1), *last])
 

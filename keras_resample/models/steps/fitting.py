@@ -45,9 +45,10 @@ def check_take_logits(given, name, get, wanted=True):
         takes = takes_logits(_found(one, get))
         if takes not in (None, wanted):
             kind = "logits" if wanted else "probabilities"
+            module = "losses" if name == "loss" else "metrics"
             raise ValueError(
                 f"`{name}` must have from_logits={wanted}, because the model gives {kind} there, "
-                f"such as keras.{name}.SparseCategoricalCrossentropy(from_logits={wanted}). "
+                f"such as keras.{module}.SparseCategoricalCrossentropy(from_logits={wanted}). "
                 f"Received: {name}={one!r}, which has from_logits={takes}"
             )
 

@@ -1,6 +1,7 @@
 """The base of models whose call needs the labels of a step."""
 
 import contextlib
+import warnings
 
 import keras
 
@@ -36,6 +37,9 @@ class LabelledModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.class_weights = None
         self._identities = None  # of the labels that were trained, where the dataset knows them
+
+    def known_input_shape(self):
+        """Shape of the images, `None` where it is not known yet."""
 
     def known_classes(self):
         """Number of classes, `None` where it is not known yet."""
@@ -97,6 +101,20 @@ class LabelledModel(keras.Model):
     def predict(self, x, *args, **kwargs):
         """As `keras.Model.predict`; the rows of a dataset of this package are in its own order."""
         return super().predict(in_data_order(x), *args, **kwargs)
+
+    def summary(self, *args, **kwargs):
+        """As `keras.Model.summary`, of the built model where the shape of its images is known."""
+        shape = None if self.built else self.known_input_shape()
+        if shape is not None:
+            with self._strategy_scope():
+                self.build(shape)
+        elif not self.built:
+            warnings.warn(
+                "The summary is of an unbuilt model, without the parameters of its unbuilt layers: "
+                "call build((None, height, width, channels)) before it. Received: built=False",
+                stacklevel=2,
+            )
+        super().summary(*args, **kwargs)
 
     def train_step(self, *args):
         # On JAX a step has the state of the model as its first argument; the data come last.

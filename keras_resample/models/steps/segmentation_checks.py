@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_resample.arguments import as_number
 from keras_resample.heads.classifier_outputs import LOGITS, PROBABILITIES, classifier_outputs
+from keras_resample.heads.labels import visible
 
 
 def as_edge_weight(edge_weight, sampler):
@@ -19,6 +19,16 @@ def as_edge_weight(edge_weight, sampler):
             f"Received: {edge_weight=}, sampler={sampler!r}"
         )
     return edge_weight
+
+
+def check_image_batch(shape, data_format):
+    """Raises unless images of this shape are a batch."""
+    if len(shape) != 4:
+        places = "(b, c, h, w)" if data_format == "channels_first" else "(b, h, w, c)"
+        raise ValueError(
+            f"`images` must be a batch {places}; one image is a batch of one, image[None]. "
+            f"Received: images of shape {tuple(shape)}"
+        )
 
 
 def check_from_logits(network, from_logits):
@@ -74,9 +84,8 @@ def check_label_map(labels, image_shape, data_format):
 
 def check_class_ids(labels, num_classes, ignore_class):
     """Raises where a label is no class of the network; tensors of a traced step are not seen."""
-    try:
-        labels = ops.convert_to_numpy(labels)
-    except (TypeError, NotImplementedError):  # what JAX and TensorFlow raise while tracing
+    labels = visible(labels)
+    if labels is None:
         return
     unknown = set()
     for image in labels:  # one at a time: the comparisons need several bytes a pixel

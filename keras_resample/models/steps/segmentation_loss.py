@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.heads.labels import missing_labels
-from keras_resample.models.steps.fitting import check_class_weight, takes_logits
+from keras_resample.models.steps.fitting import check_class_weight, check_take_logits, takes_logits
 from keras_resample.models.steps.sampled_segmentation import LOGITS, SAMPLED_PROBABILITIES, TARGETS
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import uniform_grid_like
@@ -45,6 +45,12 @@ class SegmentationLoss:
         self.divides_by_pixels = reduction in ("sum_over_batch_size", "mean")
         self.is_region = isinstance(loss, REGION_LOSSES) or loss in REGION_FUNCTIONS
         self.takes_classes = not self._compares_probabilities(loss, is_object)
+
+    def check_metrics(self, arguments):
+        """Raises where a metric given to `compile` takes other scores than the loss."""
+        for name in ("metrics", "weighted_metrics"):
+            given = arguments.get(name)
+            check_take_logits(given, "metrics", keras.metrics.get, self.takes_logits)
 
     @staticmethod
     def _compares_probabilities(loss, is_object):

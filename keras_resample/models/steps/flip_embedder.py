@@ -1,0 +1,26 @@
+"""Embeddings of images and of their mirror images, added up."""
+
+import keras
+from keras import ops
+
+from keras_resample.models.steps.image_format import format_of_images
+
+
+class FlipEmbedder(keras.Model):
+    """The sum of the embeddings of an image and of its mirror image."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+        self.autocast = False
+
+    def call(self, images):
+        if len(getattr(images, "shape", ())) != 4:
+            raise ValueError(
+                "`flip` needs an encoder of one tensor of images (b, h, w, c) or (b, c, h, w). "
+                f"Received: {images}"
+            )
+        first = format_of_images(images.shape, self.encoder) == "channels_first"
+        both = [images, ops.flip(images, axis=3 if first else 2)]
+        found = [ops.cast(self.encoder(x, training=False), "float32") for x in both]
+        return ops.add(*found)

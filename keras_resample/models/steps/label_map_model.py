@@ -1,0 +1,55 @@
+"""The base of models whose labels are maps of the size of their images."""
+
+import numpy as np
+
+from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
+from keras_resample.models.steps.segmentation_checks import (
+    check_class_ids,
+    check_label_map,
+    number_of_classes,
+)
+
+
+class LabelMapModel(LabelledModel):
+    """A `LabelledModel` of a `sampler` and a `network`, with an `ignore_class`.
+
+    A subclass has `num_classes` once it is built.
+    """
+
+    weighs_classes = True
+
+    def known_classes(self):
+        """Number of classes of the network, `None` where its outputs are not known yet."""
+        if self.built:
+            return self.num_classes
+        shape = getattr(self.network, "output_shape", None)
+        return None if shape is None else number_of_classes(shape, self.sampler.data_format)
+
+    def known_input_shape(self):
+        """Images of any size, where the sampler brings them to one that the network says."""
+        shape = getattr(self.network, "input_shape", None)
+        if shape is None or self.sampler.size is None:
+            return None
+        axis = 1 if self.sampler.data_format == "channels_first" else 3
+        return tuple(channels if i == axis else None for i, channels in enumerate(shape))
+
+    def check_labels(self, images, labels):
+        """Raise unless the labels have the size of the images and classes of the network."""
+        check_label_map(labels, images.shape, self.sampler.data_format)
+        check_class_ids(labels, self.num_classes, self.ignore_class)
+
+    def predict_on_batch(self, x):
+        """As `keras.Model.predict_on_batch`, also of no images, which networks need not take."""
+        if getattr(x, "shape", (None,))[0] == 0:
+            self.build_for(x)
+            return np.zeros(self.compute_output_shape(x.shape), "float32")
+        return super().predict_on_batch(x)
+
+    def _with_labels(self, data):
+        batch = super()._with_labels(data)
+        self.check_labels(batch[0][IMAGES], batch[0][LABELS])
+        return batch
+
+    def _unknown_class(self):
+        """A class id that the network does not have and that is not ignored."""
+        return self.num_classes + (self.ignore_class == self.num_classes)
