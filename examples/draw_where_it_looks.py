@@ -8,18 +8,19 @@ sampler make of it at the same number of pixels.
 """
 
 import argparse
-
-import keras
-from matplotlib.figure import Figure
-
-import keras_resample as kr
+from pathlib import Path
 
 SIDE, FACTOR, BATCH = 112, 0.125, 32  # pixels, of the side, images
+FORMATS = (".png", ".pdf", ".svg", ".jpg")
 NETWORK = {"depths": (1, 1, 1, 1), "filters": (16, 32, 64, 128), "embedding_dim": 128}
 
 
 def trained_sampler(identities, images_per_identity, epochs):
     """FlowWarp in front of a recognizer, after training."""
+    import keras
+
+    import keras_resample as kr
+
     keras.utils.set_random_seed(0)
     palms = kr.datasets.bezier_palms(identities, images_per_identity, size=(SIDE, SIDE))
     images = keras.Input((SIDE, SIDE, 1))
@@ -38,6 +39,11 @@ def trained_sampler(identities, images_per_identity, epochs):
 
 def draw(sampler, palm):
     """The palm (h, w, 1) under the grid, and what a resize and the sampler make of it."""
+    import keras
+    from matplotlib.figure import Figure
+
+    import keras_resample as kr
+
     resize = kr.layers.UniformDownsample(FACTOR, antialias=True, data_format="channels_last")
     small = {"resized": resize, "sampled by the learned grid": sampler}
     figure = Figure(figsize=(9.6, 3.3), layout="constrained")
@@ -53,13 +59,32 @@ def draw(sampler, palm):
     return figure
 
 
+def count(text):
+    """A positive integer of the command line."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+    return int(text)
+
+
+def picture(text):
+    """The path of a picture, in a folder that exists before minutes of training."""
+    path = Path(text)
+    if path.suffix not in FORMATS or not path.parent.is_dir():
+        must = f"must end in one of {', '.join(FORMATS)}, in an existing folder"
+        raise argparse.ArgumentTypeError(f"{must}. Received: {text}")
+    return path
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--identities", type=int, default=80)
-    parser.add_argument("--images-per-identity", type=int, default=24)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--out", default="where_it_looks.png")
+    parser.add_argument("--identities", type=count, default=80)
+    parser.add_argument("--images-per-identity", type=count, default=24)
+    parser.add_argument("--epochs", type=count, default=4)
+    parser.add_argument("--out", type=picture, default="where_it_looks.png")
     options = parser.parse_args(arguments)
+
+    import keras_resample as kr
+
     sampler = trained_sampler(options.identities, options.images_per_identity, options.epochs)
     palm = kr.datasets.bezier_palms(1, 1, size=(SIDE, SIDE), seed=1, noise=0.0).image(0)
     draw(sampler, palm).savefig(options.out, dpi=120)

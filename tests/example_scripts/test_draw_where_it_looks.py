@@ -13,12 +13,31 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "examples/draw_where_it_l
 BACKENDS = os.environ.get("KERAS_RESAMPLE_EXCHANGE_BACKENDS", keras.backend.backend()).split(",")
 
 
+spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+
 @pytest.mark.skipif(keras.backend.backend() != BACKENDS[-1], reason="one backend draws")
 def test_it_writes_the_picture(tmp_path):
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     out = tmp_path / "picture.png"
     script.main(f"--identities 2 --images-per-identity 2 --epochs 1 --out {out}".split())
     width, height = Image.open(out).size
     assert width > 2 * height > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--epochs 0", "must be a positive integer. Received: 0"),
+        ("--out nowhere/picture.png", "in an existing folder. Received: nowhere/picture.png"),
+        ("--out picture.txt", "must end in one of .png, "),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_before_anything_is_trained(
+    words, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(script, "trained_sampler", pytest.fail)
+    with pytest.raises(SystemExit):
+        script.main(words.split())
+    assert message in capsys.readouterr().err

@@ -16,7 +16,7 @@ class UniformDownsample(GridSampler):
     Args:
         factor: side of the output over side of the input, in (0, 1]. Give `factor` or `size`.
         size: `(height, width)` of the output.
-        antialias: whether to low-pass filter before reading (the strongest simple baseline).
+        antialias: whether to low-pass filter before reading, wider than a cell of the output.
         **kwargs: further arguments of `GridSampler`.
 
     Call arguments:
