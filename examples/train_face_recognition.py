@@ -199,7 +199,8 @@ def best_so_far(out, name, best):
     if not log.exists():
         return None
     with log.open(newline="") as file:
-        values = [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+        rows = csv.DictReader(file)
+        values = [float(row[name]) for row in rows if row.get(name) not in (None, "", "nan")]
     return best(values, default=None)
 
 
