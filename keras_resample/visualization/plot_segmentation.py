@@ -55,7 +55,8 @@ def plot_segmentation(
             stand for those that are not given.
         points: whether to draw the sampling points.
         data_format: layout of `image` and of what `inspect` returned, `"channels_last"`,
-            `"channels_first"` or `None` for `keras.config.image_data_format()`.
+            `"channels_first"` or `None` for that of the first segmenter; without one for
+            `keras.config.image_data_format()`.
 
     Returns:
         The Matplotlib figure; as the last line of a notebook cell it shows itself.
@@ -83,6 +84,9 @@ def plot_segmentation(
             "`methods` must be a dict from name to a Segmenter or what its `inspect` returned. "
             f"Received: methods={methods!r}"
         )
+    if data_format is None:
+        samplers = (getattr(method, "sampler", None) for method in methods.values())
+        data_format = next((sampler.data_format for sampler in samplers if sampler), None)
     data_format = as_data_format(data_format)
     shown = read_image(image, data_format)
     size = shown.shape[:2]

@@ -238,6 +238,18 @@ class TestPlotSegmentation:
         assert figure.axes[9].get_xlabel() == "0.0 % of the pixels"
 
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_the_format_is_that_of_the_segmenter(self, data_format):
+        first = data_format == "channels_first"
+        keras.config.set_image_data_format("channels_last" if first else "channels_first")
+        inputs = keras.Input((3, 16, 16) if first else (16, 16, 3))
+        sampler = kr.layers.UniformDownsample(size=(16, 16), data_format=data_format)
+        segmenter = kr.models.Segmenter(sampler, keras.Model(inputs, inputs / 255))
+        picture = image((48, 64))
+        given = np.moveaxis(picture, -1, 0) if first else picture
+        figure = kr.visualization.plot_segmentation({"a": segmenter}, given, class_colors=COLORS)
+        assert (shown(figure.axes[0]) == picture).all()
+
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
     def test_a_segmenter(self, data_format):
         keras.config.set_image_data_format(data_format)
         inputs = keras.Input((16, 16, 3) if data_format == "channels_last" else (3, 16, 16))
