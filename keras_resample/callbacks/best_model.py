@@ -1,6 +1,7 @@
 """Keeping the model with the best number in a file."""
 
 import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -9,6 +10,9 @@ from keras_resample.files import whole
 
 # A number with one of these words in its name is better when it is lower.
 LOWER_IS_BETTER = {"loss", "eer", "error", "std", "distance"}
+# Rates of errors and of right decisions: the first of them in a name is what the number is.
+ERROR_RATES = {"far", "frr", "fmr", "fnmr", "fpr", "fnr", "fpir", "fnir"}
+RIGHT_RATES = {"tar", "tmr", "tpr", "tnr", "tpir", "tnir", "gar"}
 SUFFIXES = (".keras", ".weights.h5")
 
 
@@ -26,15 +30,14 @@ class BestModel:
 
     def __init__(self, monitor, mode, filepath, save_weights_only, initial_value_threshold):
         if mode == "auto":
-            words = set(str(monitor).replace("@", "_").split("_"))
-            mode = "min" if words & LOWER_IS_BETTER else "max"
+            mode = mode_of_words(monitor) or "max"
         self.monitor, self.mode, self.filepath = monitor, mode, filepath
         self.save_weights_only = save_weights_only
         self.best = initial_value_threshold
 
     def is_better(self, value):
         """Whether the value surpasses the best so far; NaN never does."""
-        if self.best is None:
+        if self.best is None or np.isnan(self.best):
             return not np.isnan(value)
         return value > self.best if self.mode == "max" else value < self.best
 
@@ -44,6 +47,12 @@ class BestModel:
         Returns:
             The path written to; `None` where nothing was.
         """
+        if np.isnan(value) and self.filepath is not None:
+            warnings.warn(
+                "`monitor` cannot be measured, so no model is saved: give it more pairs or a "
+                f"higher rate, or monitor another number. Received: {self.monitor} = {value}",
+                stacklevel=2,
+            )
         if not self.is_better(value):
             return None
         if self.filepath is None:
@@ -64,3 +73,15 @@ class BestModel:
             return None
         self.best = value
         return path
+
+
+def mode_of_words(name):
+    """ "min" or "max" by the words of the name of a number, `None` where they do not tell.
+
+    A word after "@" or "at" is not what the number is but where: "tar@far=1e-4", "fnmr_at_fmr".
+    """
+    words = re.split("[^a-z0-9]+", re.split("@|(?<![a-z0-9])at(?![a-z0-9])", str(name).lower())[0])
+    rates = [word for word in words if word in ERROR_RATES | RIGHT_RATES]
+    if LOWER_IS_BETTER.intersection(words) or (rates and rates[0] in ERROR_RATES):
+        return "min"
+    return "max" if rates else None

@@ -6,12 +6,22 @@ import inspect
 
 import numpy as np
 
+from keras_resample.callbacks.best_model import mode_of_words
 from keras_resample.metrics.verification.all_pairs import all_pairs, bounded_pairs
+from keras_resample.metrics.verification.lfw import lfw_accuracy, val_at_far
+from keras_resample.metrics.verification.operating_points import tar_at_far
 from keras_resample.metrics.verification.pair_scores import pair_scores
+from keras_resample.metrics.verification.roc import auc, eer
 
-# What the functions that return several numbers return, after the name of the first.
-SEVERAL = {"lfw_accuracy": ("", "_std"), "val_at_far": ("", "_std", "_far")}
-SHORT_NAMES = {"lfw_accuracy": "accuracy", "val_at_far": "val"}
+# What the functions of `kr.metrics` return, in order: the end of its name, and which is better.
+METRICS = {
+    lfw_accuracy: {"": "max", "_std": "min"},
+    val_at_far: {"": "max", "_std": "min", "_far": "min"},
+    eer: {"": "min", "_threshold": "max"},
+    tar_at_far: {"": "max"},
+    auc: {"": "max"},
+}
+SHORT_NAMES = {lfw_accuracy: "accuracy", val_at_far: "val"}
 # More numbers than this are a curve, not a line of a log.
 MOST = 64
 
@@ -34,13 +44,30 @@ def protocol_numbers(protocols, embeddings, truth):
     """
     if not isinstance(protocols, dict):
         found = _run(protocols, embeddings, truth)
-        name = _function(protocols).__name__ if hasattr(_function(protocols), "__name__") else ""
-        prefix = "" if isinstance(found, dict) else SHORT_NAMES.get(name, name)
+        prefix = "" if isinstance(found, dict) else _own_name(protocols)
         return dict(_named(prefix, found, protocols))
     result = {}
     for name, protocol in protocols.items():
-        result |= _named(name, _run(protocol, embeddings, truth), protocol)
+        result |= _named(str(name), _run(protocol, embeddings, truth), protocol)
     return result
+
+
+def mode_of_number(protocols, name):
+    """Whether a number of `protocol_numbers` is better the higher, "max", or the lower, "min".
+
+    The functions of `kr.metrics` know it, whatever they are called. Of others the words of the name
+    tell: first what the function itself calls the number, then the function, then its key.
+    """
+    if not isinstance(protocols, dict):
+        protocols = {"": protocols, _own_name(protocols): protocols}
+    keys = [key for key in protocols if name.startswith(str(key))]
+    key = max(keys, key=lambda key: len(str(key)))
+    protocol, key = protocols[key], str(key)
+    modes, rest = entry_of(METRICS, protocol), name[len(key) :]
+    if modes is not None:
+        return modes.get(rest, modes[""])
+    names = rest, getattr(function_of(protocol), "__name__", ""), name
+    return next(filter(None, map(mode_of_words, names)), "max")
 
 
 def _run(protocol, embeddings, truth):
@@ -50,7 +77,7 @@ def _run(protocol, embeddings, truth):
     if parameters[:2] != ["scores", "same"]:
         return protocol(embeddings, truth)
     truth = np.asarray(truth)
-    if truth.dtype == bool:
+    if lists_pairs(truth, len(embeddings)):
         return protocol(*_listed_pairs(embeddings, truth))
     if "counts" not in parameters:
         return protocol(*all_pairs(embeddings, truth))
@@ -78,8 +105,8 @@ def _named(name, value, protocol):
             yield from _named(f"{name}_{key}" if name else str(key), part, protocol)
         return
     if isinstance(value, tuple):
-        suffixes = SEVERAL.get(getattr(_function(protocol), "__name__", ""))
-        if suffixes is None or len(suffixes) != len(value):
+        suffixes = list(entry_of(METRICS, protocol) or ())
+        if len(suffixes) != len(value):
             suffixes = [f"_{i}" for i in range(len(value))]
         for suffix, part in zip(suffixes, value, strict=True):
             yield from _named(name + suffix, part, protocol)
@@ -104,5 +131,24 @@ def _parameters(protocol):
         return []
 
 
-def _function(protocol):
+def lists_pairs(truth, images):
+    """Whether a truth says which pairs are the same: by a bool each, or by 0 and 1."""
+    if truth.dtype == bool:
+        return True
+    return truth.ndim == 1 and images == 2 * len(truth) and bool(np.isin(truth, (0, 1)).all())
+
+
+def function_of(protocol):
+    """The function inside of a `functools.partial`, if it is one."""
     return protocol.func if isinstance(protocol, functools.partial) else protocol
+
+
+def entry_of(table, protocol):
+    """What a table of functions has for a protocol, which need not be hashable; or `None`."""
+    function = function_of(protocol)
+    return next((entry for key, entry in table.items() if key is function), None)
+
+
+def _own_name(protocol):
+    short = entry_of(SHORT_NAMES, protocol)
+    return getattr(function_of(protocol), "__name__", "") if short is None else short

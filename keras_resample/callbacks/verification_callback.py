@@ -1,13 +1,17 @@
 """Verification protocols while a model trains."""
 
+import warnings
+
 import keras
+import numpy as np
 
 from keras_resample.arguments import as_integer, check_choice
 from keras_resample.callbacks.best_model import SUFFIXES, BestModel
-from keras_resample.callbacks.protocol_numbers import protocol_numbers
-from keras_resample.callbacks.verification_set import FlipEmbedder, verification_sets
-from keras_resample.metrics.verification.lfw import lfw_accuracy
+from keras_resample.callbacks.protocol_checks import check_protocols, default_protocol
+from keras_resample.callbacks.protocol_numbers import mode_of_number, protocol_numbers
+from keras_resample.callbacks.verification_set import verification_sets
 from keras_resample.models.recognizer import Recognizer
+from keras_resample.models.steps.flip_embedder import FlipEmbedder
 
 
 class VerificationCallback(keras.callbacks.Callback):
@@ -23,13 +27,18 @@ class VerificationCallback(keras.callbacks.Callback):
     `ReduceLROnPlateau` and `ModelCheckpoint`. Those that monitor one of the numbers need their
     `mode`. As with `validation_freq` of `fit`, epochs without an evaluation have no numbers.
 
+    Where an embedding is NaN or infinite, the numbers of its set are NaN in the log, a warning says
+    so, and the training stops there. A `monitor` that is NaN, such as the TAR at a FAR below one
+    pair, keeps no model, and a warning says that.
+
     The best model is written to another file first, which then takes the name of the old one. So
     a crash or a full disk leaves the old file as it was; a full disk is reported by a warning,
     training goes on, and the next better model is saved.
 
     Args:
         data: What to measure: `(images, truth)`, an object with `.images` and `.same` such as
-            `kr.datasets.verification_pairs(path)`, or a dict of several of these by name. Images
+            `kr.datasets.verification_pairs(path)`, a dataset of identities such as
+            `kr.datasets.image_folder(path)`, or a dict of several of these by name. Images
             are an array, a `PyDataset` or any other source of `keras.Model.predict` that is not
             shuffled and can be read many times. The truth of pairs is `same` (n,) bool for 2 n
             images, the two of a pair one after the other; that of labelled images is (n,)
@@ -38,11 +47,14 @@ class VerificationCallback(keras.callbacks.Callback):
             `(scores, same)`, such as `kr.metrics.eer`: then the cosines of the pairs are formed,
             of labelled images those of all pairs. For images alone a function `(embeddings)`. It
             returns a number, or a tuple, dict or dataclass of numbers. Several protocols are a
-            dict by name. `functools.partial` fixes other arguments.
+            dict by name. `functools.partial` fixes other arguments. Default: `lfw_accuracy` of
+            pairs, `eer` of labelled images.
         monitor: Name of the number that tells which model is the best. Default: the first number
             of the first set.
-        mode: "max", "min", or "auto": "min" for names with the word eer, loss, error, distance or
-            std, otherwise "max".
+        mode: "max", "min", or "auto": the functions of `kr.metrics` know which is better. Of
+            functions of your own and of other numbers in the log the words of the name tell: "min"
+            for eer, loss, error, distance, std and the rates far, frr, fmr, fnmr, fpr, fnr, fpir
+            and fnir, otherwise "max". The name of a set does not count.
         filepath: Where to keep the best model: a path that ends in `.keras`, or in `.weights.h5`
             with `save_weights_only`. It may hold fields such as `{epoch:02d}` and the names of
             numbers, as in `keras.callbacks.ModelCheckpoint`.
@@ -63,8 +75,8 @@ class VerificationCallback(keras.callbacks.Callback):
         best: The best value of `monitor` so far, or `None`.
 
     Raises:
-        ValueError: For arguments out of these, and, at the first evaluation, for a `monitor` that
-            is not among the numbers.
+        ValueError: For arguments out of these, for a protocol of `kr.metrics` that the truth does
+            not fit, and, at the first evaluation, for a `monitor` that is not among the numbers.
 
     Example:
     >>> import keras
@@ -86,7 +98,7 @@ class VerificationCallback(keras.callbacks.Callback):
     def __init__(
         self,
         data,
-        protocol=lfw_accuracy,
+        protocol=None,
         monitor=None,
         mode="auto",
         filepath=None,
@@ -101,12 +113,11 @@ class VerificationCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         self.sets = verification_sets(data)
-        for one in protocol.values() if isinstance(protocol, dict) else [protocol]:
-            if not callable(one):
-                raise ValueError(
-                    "`protocol` must be a function of the embeddings, or a dict of functions. "
-                    f"Received: {protocol!r}"
-                )
+        self._protocols = {
+            one.name: default_protocol(one) if protocol is None else protocol for one in self.sets
+        }
+        for one in self.sets:
+            check_protocols(self._protocols[one.name], one)
         check_choice(mode, "mode", ("auto", "max", "min"))
         check_choice(unit, "unit", ("epoch", "batch"))
         check_choice(verbose, "verbose", ("auto", 0, 1, 2))
@@ -142,15 +153,30 @@ class VerificationCallback(keras.callbacks.Callback):
         """
         # On JAX, asking for the model brings the current values back to its variables.
         embedder, verbose = self._embedder(self.model), self._verbosity()
-        numbers = {}
+        numbers, self._failed = {}, False
         for one in self.sets:
             if verbose == 1:
                 print(f"\nVerification of {one.name!r}")
             embeddings = one.embeddings(embedder, self.batch_size, int(verbose == 1))
-            found = protocol_numbers(self.protocol, embeddings, one.truth)
-            numbers |= {f"{one.name}_{name}": value for name, value in found.items()}
+            numbers |= self._numbers_of(one, embeddings)
         self.numbers = numbers
         return numbers
+
+    def _numbers_of(self, one, embeddings):
+        bad = ~np.isfinite(embeddings.reshape(len(embeddings), -1)).all(axis=1)
+        if bad.any():
+            embeddings = embeddings.copy()
+            embeddings[bad] = 0  # for the names of the numbers
+        found = protocol_numbers(self._protocols[one.name], embeddings, one.truth)
+        if bad.any():
+            self._failed = True
+            found = dict.fromkeys(found, float("nan"))
+            warnings.warn(
+                f"The numbers of {one.name!r} are NaN: {bad.sum()} of its {len(bad)} embeddings "
+                "are not finite. If the loss is NaN too, lower the learning rate.",
+                stacklevel=2,
+            )
+        return {f"{one.name}_{name}": value for name, value in found.items()}
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._fresh, self._seen = epoch, False, -1
@@ -172,12 +198,15 @@ class VerificationCallback(keras.callbacks.Callback):
 
     def _evaluate_and_keep(self, logs, batch=None):
         logs.update(self.evaluate())
+        if self._failed:
+            self.model.stop_training = True
+            return
         monitor = self.monitor or next(iter(self.numbers))
         check_choice(monitor, "monitor", sorted(logs))
         if self._keeper is None:
             self._keeper = BestModel(
                 monitor,
-                self.mode,
+                self._mode_of(monitor),
                 self.filepath,
                 self.save_weights_only,
                 self.initial_value_threshold,
@@ -188,6 +217,14 @@ class VerificationCallback(keras.callbacks.Callback):
         if verbose and (self.unit == "batch" or path):
             line = " - ".join(f"{name}: {value:.4f}" for name, value in self.numbers.items())
             print(f"\n{line}" + (f"; saved to {path}" if path else ""))
+
+    def _mode_of(self, monitor):
+        """`mode`, told by the protocol where it is "auto" and the number is one of a set."""
+        of_sets = [one.name for one in self.sets if monitor.startswith(f"{one.name}_")]
+        if self.mode != "auto" or monitor not in self.numbers or not of_sets:
+            return self.mode
+        name = max(of_sets, key=len)
+        return mode_of_number(self._protocols[name], monitor[len(name) + 1 :])
 
     def _embedder(self, model):
         encoder = self.encoder

@@ -5,7 +5,9 @@ import math
 
 import keras
 import numpy as np
-from keras import ops
+
+from keras_resample.callbacks.protocol_numbers import lists_pairs
+from keras_resample.models.steps.data_order import in_data_order
 
 
 @dataclasses.dataclass
@@ -15,6 +17,28 @@ class VerificationSet:
     name: str
     images: object
     truth: object
+
+    def number_of_images(self):
+        """As far as it can be told without reading them, or `None`."""
+        shape = getattr(self.images, "shape", (None,))
+        return getattr(self.images, "num_images", shape[0])
+
+    def may_be_pairs(self):
+        """Whether the truth lists pairs, as far as the images are counted."""
+        if self.truth is None or self.truth.ndim != 1:
+            return False
+        images = self.number_of_images()
+        return lists_pairs(self.truth, 2 * len(self.truth) if images is None else images)
+
+    def check_length(self, images_per_entry):
+        """Raises unless the truth has an entry for so many images, as far as they are counted."""
+        found, entries = self.number_of_images(), self.truth.shape
+        if len(entries) != 1 or found not in (None, images_per_entry * entries[0]):
+            of_pairs = "two images per entry of `same`"
+            raise ValueError(
+                f"`data` must have {of_pairs if images_per_entry == 2 else 'one label per image'}. "
+                f"Received: for {self.name!r} {found} images and a truth of shape {entries}"
+            )
 
     def embeddings(self, embedder, batch_size, verbose):
         """Numpy float32 (n, dim); images are read batch by batch."""
@@ -40,26 +64,6 @@ class Slices(keras.utils.PyDataset):
         return (np.asarray(self.images[start : start + self.batch_size]),)
 
 
-class FlipEmbedder(keras.Model):
-    """The sum of the embeddings of an image and of its mirror image."""
-
-    def __init__(self, encoder):
-        super().__init__()
-        self.encoder = encoder
-        self.autocast = False
-
-    def call(self, images):
-        if len(getattr(images, "shape", ())) != 4:
-            raise ValueError(
-                "`flip` needs an encoder of one tensor of images (b, h, w, c) or (b, c, h, w). "
-                f"Received: {images}"
-            )
-        last = keras.config.image_data_format() == "channels_last"
-        both = [images, ops.flip(images, axis=2 if last else 3)]
-        found = [ops.cast(self.encoder(x, training=False), "float32") for x in both]
-        return ops.add(*found)
-
-
 def verification_sets(data):
     """The sets of the `data` argument of `VerificationCallback`."""
     if not isinstance(data, dict):
@@ -72,11 +76,13 @@ def verification_sets(data):
 def _set(name, data):
     if hasattr(data, "images") and hasattr(data, "same"):
         data = (data.images, np.asarray(data.same, bool))
+    elif np.ndim(getattr(data, "labels", None)) == 1 and hasattr(data, "ordered"):
+        data = (data.ordered(), data.labels)
     if isinstance(data, (tuple, list)):
         if len(data) != 2:
             raise ValueError(
-                "`data` must be images, (images, same) or an object with these, or a dict of them. "
-                f"Received: {len(data)} entries for {name!r}"
+                "`data` must be images, (images, truth), a dataset of pairs or identities, or a "
+                f"dict of them. Received: {len(data)} entries for {name!r}"
             )
         images, truth = data
         truth = np.asarray(truth)
@@ -85,10 +91,13 @@ def _set(name, data):
     if images is None or isinstance(images, (str, bytes, int, float)):
         raise ValueError(f"`data` must hold images. Received: {images!r} for {name!r}")
     if getattr(images, "shuffle", False) is True:
-        raise ValueError(f"`data` must not be shuffled. Received: shuffle=True for {name!r}")
+        raise ValueError(
+            "`data` must not be shuffled: build it with shuffle=False, or give a dataset of "
+            f"identities itself. Received: shuffle=True for {name!r}"
+        )
     if hasattr(images, "__next__"):
         raise ValueError(
             "`data` is read at every evaluation and cannot be a generator. "
             f"Received: {images!r} for {name!r}"
         )
-    return VerificationSet(name, images, truth)
+    return VerificationSet(name, in_data_order(images), truth)

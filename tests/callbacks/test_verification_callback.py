@@ -14,6 +14,7 @@ from keras_resample.callbacks import VerificationCallback
 from keras_resample.callbacks.protocol_numbers import protocol_numbers
 from keras_resample.losses import BatchHardTriplet
 from keras_resample.models import Recognizer
+from keras_resample.models.steps.flip_embedder import FlipEmbedder
 from tests.numerics import to_numpy
 from tests.steps import STEP_BY_STEP, step_by_step
 
@@ -137,6 +138,25 @@ def test_flip_adds_the_embedding_of_the_mirror_image():
     embed = functools.partial(model.encoder.predict, verbose=0)
     assert seen[0].dtype == np.float32
     np.testing.assert_allclose(seen[0], embed(images) + embed(images[:, :, ::-1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("of_global", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 8, 8), (4, 8, 1)])
+def test_flip_mirrors_left_to_right_in_the_format_of_the_encoder(data_format, of_global, shape):
+    images = np.random.default_rng(0).random((2, *shape), dtype="float32")
+    axes = [0, 3, 1, 2] if data_format == "channels_first" else [0, 1, 2, 3]
+    given, mirrored = images.transpose(axes), images[:, :, ::-1].transpose(axes)
+    keras.config.set_image_data_format(of_global)
+    inputs = keras.Input(given.shape[1:])
+    # A network of pixels of their own: channels-first convolutions need a GPU on TensorFlow.
+    x = keras.layers.Flatten()(kr.layers.UniformDownsample(1.0, data_format=data_format)(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(4)(x))
+    outer = keras.Sequential([keras.Input(given.shape[1:]), network])
+    for model in (network, outer):
+        expected = model.predict(given, verbose=0) + model.predict(mirrored, verbose=0)
+        found = to_numpy(FlipEmbedder(model)(given))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -358,6 +378,53 @@ def test_mode_is_told_by_the_name(name, mode):
     assert BestModel(name, "auto", None, False, None).mode == mode
 
 
+def my_rate(scores, same):
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    ("set_name", "protocol", "mode"),
+    [
+        ("long_distance", kr.metrics.lfw_accuracy, "max"),
+        ("error", {"x": kr.metrics.auc}, "max"),
+        ("far", {"my_loss": functools.partial(kr.metrics.tar_at_far, fars=0.5)}, "max"),
+        ("a", {"best": kr.metrics.eer}, "min"),
+        ("a", functools.partial(kr.metrics.eer, return_threshold=True), "min"),
+        ("a", {"x": kr.metrics.val_at_far}, "max"),
+        ("tar", {"fnmr": my_rate}, "min"),
+        ("tar", {"FRR@FAR=0.1": my_rate}, "min"),
+        ("tar", {"far": my_rate}, "min"),
+        ("tar", {"fpir": my_rate}, "min"),
+        ("a", {"fnmr_at_fmr": my_rate}, "min"),
+        ("long_distance", {"TAR@FAR=0.1": my_rate}, "max"),
+        ("long_distance", {"tpr_fpr_1e-3": my_rate}, "max"),
+        ("long_distance", my_rate, "max"),
+        ("a", {"tar": lambda scores, same: {"error": 0.5}}, "min"),
+    ],
+)
+def test_the_metric_says_which_number_is_the_best(set_name, protocol, mode):
+    callback = VerificationCallback({set_name: pairs()}, protocol)
+    callback.set_model(recognizer())
+    callback.on_epoch_begin(0)
+    callback.on_epoch_end(0, {})
+    assert callback._keeper.mode == mode
+
+
+def test_the_second_number_and_others_in_the_log():
+    for monitor, mode in (
+        ("long_distance_accuracy_std", "min"),
+        ("long_distance_accuracy", "max"),
+        ("val_loss", "min"),
+    ):
+        callback = VerificationCallback(
+            {"long": pairs(), "long_distance": pairs()}, monitor=monitor
+        )
+        callback.set_model(recognizer())
+        callback.on_epoch_begin(0)
+        callback.on_epoch_end(0, {"val_loss": 1.0})
+        assert callback._keeper.mode == mode
+
+
 def test_a_full_disk_loses_neither_the_file_nor_the_training(tmp_path):
     resource = pytest.importorskip("resource")
     path = tmp_path / "best.keras"
@@ -484,3 +551,92 @@ def test_shuffled_data_are_refused():
 def test_mistakes_that_an_evaluation_shows(arguments, name):
     with pytest.raises(ValueError, match=f"`{name}`.*Received"):
         fit(recognizer(), VerificationCallback(**{"data": pairs(), **arguments}))
+
+
+def identities(**arguments):
+    images, labels = data(16, seed=3)
+    return kr.datasets.from_arrays(np.clip(images / 2, 0, 1), labels, **arguments)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_dataset_of_identities_is_taken_directly(shuffle):
+    dataset = identities(shuffle=shuffle, batch_size=5)
+    model = recognizer()
+    history = fit(model, VerificationCallback({"pairs": pairs(), "all": dataset}))
+    scores, same = kr.metrics.all_pairs(model.embed(dataset.arrays()[0]), dataset.labels)
+    assert set(history) == {"loss", "pairs_accuracy", "pairs_accuracy_std", "all_eer"}
+    assert history["all_eer"] == [pytest.approx(kr.metrics.eer(scores, same), abs=1e-6)]
+    assert dataset.shuffle == shuffle
+
+
+def test_labels_without_a_protocol_are_compared_by_the_equal_error_rate():
+    dataset = identities(shuffle=False)
+    for given in ((dataset, dataset.labels), dataset.arrays()):
+        assert set(fit(recognizer(), VerificationCallback(given))) == {"loss", "verification_eer"}
+
+
+def test_same_as_zeros_and_ones_is_of_pairs():
+    images, same = pairs()
+    history = [
+        fit(recognizer(), VerificationCallback((images, truth), protocol))
+        for truth in (same, same.astype("int32"))
+        for protocol in (None, kr.metrics.eer)
+    ]
+    assert history[:2] == history[2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"data": pairs()[0]}, "data"),
+        ({"data": data(16), "protocol": kr.metrics.lfw_accuracy}, "protocol"),
+        ({"data": data(16), "protocol": {"a": kr.metrics.val_at_far}}, "protocol"),
+        ({"data": (data(16)[0], data(15)[1])}, "data"),
+        ({"data": (data(16)[0], np.arange(16))}, "data"),
+        ({"data": (data(16)[0], np.zeros(16, int))}, "data"),
+        ({"data": (pairs()[0], pairs()[1][1:])}, "data"),
+        ({"data": (pairs()[0], np.ones(20, bool))}, "same"),
+        ({"protocol": functools.partial(kr.metrics.lfw_accuracy, folds=10.0)}, "folds"),
+        ({"protocol": functools.partial(kr.metrics.lfw_accuracy, folds=99)}, "folds"),
+        ({"protocol": kr.metrics.tar_at_far}, "protocol"),
+        ({"protocol": functools.partial(kr.metrics.tar_at_far, fars=2)}, "fars"),
+        ({"protocol": lambda e: 0.0}, "protocol"),
+        ({"protocol": {}}, "protocol"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_the_training(arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}`.*Received"):
+        VerificationCallback(**{"data": pairs(), **arguments})
+
+
+@pytest.mark.parametrize("unit", ["epoch", "batch"])
+def test_nan_in_training_is_an_orderly_stop(unit, tmp_path):
+    model = recognizer()
+    images, labels = data()
+    images[10] = np.nan  # of the second batch of three
+    terminate = keras.callbacks.TerminateOnNaN()
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    verification = VerificationCallback(
+        {"lfw": pairs(), "all": data(8)}, filepath=tmp_path / "best.keras", unit=unit, every=1
+    )
+    with pytest.warns(UserWarning, match="numbers of 'lfw' are NaN: 40 of its 40 embeddings"):
+        history = model.fit(
+            images, labels, 8, epochs=3, shuffle=False, verbose=0,
+            callbacks=[terminate, verification, log],
+        ).history  # fmt: skip
+    assert model.stop_training
+    assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
+        ["loss", "lfw_accuracy", "lfw_accuracy_std", "all_eer"], 1
+    )
+    assert np.isnan(list(history.values())).all()
+    with open(tmp_path / "log.csv", newline="") as file:
+        assert [row["lfw_accuracy"] for row in csv.DictReader(file)] == ["nan"]
+    assert (tmp_path / "best.keras").exists() == (unit == "batch")  # of the first batch
+
+
+def test_a_number_that_cannot_be_measured_keeps_no_model_and_says_so(tmp_path):
+    protocol = functools.partial(kr.metrics.tar_at_far, fars=1e-6)
+    callback = VerificationCallback(pairs(), protocol, filepath=tmp_path / "best.keras")
+    with pytest.warns(UserWarning, match="`monitor` cannot be measured.*verification_tar_at_far"):
+        fit(recognizer(), callback)
+    assert callback.best is None and not list(tmp_path.iterdir())
