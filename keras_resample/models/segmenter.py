@@ -108,7 +108,8 @@ class Segmenter(LabelMapModel):
     Example:
     >>> import keras
     >>> import keras_resample as kr
-    >>>     >>> inputs = keras.Input((None, None, 3))
+    >>> import numpy as np
+    >>> inputs = keras.Input((None, None, 3))
     >>> scores = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(inputs))
     >>> network = keras.Model(inputs, scores)
     >>> sampler = kr.layers.UniformDownsample(size=(16, 16))
