@@ -1,5 +1,7 @@
 """Encoded images within one file, such as records."""
 
+import numpy as np
+
 from keras_resample.datasets.files.image_decoding import decoded_image, image_header, to_array
 from keras_resample.datasets.files.screening import screen
 
@@ -38,24 +40,25 @@ class ContainedImage:
         Returns:
             `(good, skipped)`, as of `screen`.
         """
-        good, sizes, skipped = screen(
-            lambda index: self.stored_size(index, verify=True),
-            self.place,
-            indices,
-            on_error,
-            progress,
-        )
+        known = {}
+
+        def look(index):
+            size = self.stored_size(index, verify=True)
+            return known.setdefault(size, size)  # one object for all images of a size
+
+        good, sizes, skipped = screen(look, self.place, indices, on_error, progress)
         if self.resize or not len(good):
             return good, skipped
         self.size = self.size or sizes[0]
-        size_of = dict(zip(good.tolist(), sizes, strict=True))
-        good, _, others = screen(
-            lambda index: self.named(index, lambda index: self._check_size(size_of[index])),
-            self.place,
-            good,
-            on_error,
-        )
-        return good, skipped + others
+        others = {
+            int(index): size for index, size in zip(good, sizes, strict=True) if size != self.size
+        }
+
+        def refuse(index):
+            self.named(index, lambda index: self._check_size(others[index]))
+
+        _, _, refused = screen(refuse, self.place, list(others), on_error)
+        return good[~np.isin(good, list(others))], skipped + refused
 
     def stored_size(self, index, verify=False):
         """`(height, width)` of an image; with `verify` every pixel is decoded too."""
