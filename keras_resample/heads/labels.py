@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+NAMES = ("O", "S", "U")  # kinds of numpy's dtypes: objects, bytes, text
+
 
 def visible(labels):
     """Labels as a numpy array, or `None` for a tensor of a traced step, which nobody can see."""
@@ -35,6 +37,11 @@ def missing_labels():
 
 def check_labels(labels, embeddings=None):
     """Raises unless the labels are integers (b,) or (b, 1), one for each embedding."""
+    if getattr(labels.dtype, "kind", None) in NAMES:
+        raise ValueError(
+            "`labels` must be integers, not names: names, labels = np.unique(labels, "
+            f"return_inverse=True). Received: labels.dtype={labels.dtype}"
+        )
     dtype = keras.backend.standardize_dtype(labels.dtype)
     if "int" not in dtype:
         raise ValueError(f"`labels` must be integers. Received: labels.dtype={dtype}")

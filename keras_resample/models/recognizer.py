@@ -159,6 +159,12 @@ class Recognizer(LabelledModel):
         """
         if are_paths(images):
             images = images_of_files(images, self.encoder, batch_size)
+        expected = self.known_input_shape()
+        if hasattr(images, "shape") and expected and len(images.shape) == len(expected) - 1:
+            raise ValueError(
+                "`images` must be a batch; one image is a batch of one, image[None]. "
+                f"Received: images of shape {tuple(images.shape)}"
+            )
         embedder = self._flip_embedder() if as_bool(flip, "flip") else self.encoder
         images = in_data_order(images)
         embeddings = embedder.predict(images, batch_size=batch_size, verbose=verbose)

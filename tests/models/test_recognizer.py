@@ -476,6 +476,14 @@ def test_mistakes_are_named():
         Recognizer(encoder(), layers.Dense(3))
     with pytest.raises(ValueError, match="`labels` must be integers.*Received"):
         recognizer().fit(images, labels.astype("float32"), verbose=0)
+    with pytest.raises(
+        ValueError, match=r"batch of one, image\[None\]. Received: .*shape \(6, 6, 1"
+    ):
+        recognizer().embed(images[0])
+    with pytest.raises(ValueError, match="`labels` must be integers, not names: .*dtype=<U"):
+        recognizer().fit(images, labels.astype(str), verbose=0)
+    with pytest.raises(ValueError, match="`labels` must be an array.*Received: a list"):
+        recognizer().fit(images, labels.tolist(), verbose=0)
     with pytest.raises(ValueError, match="`labels`.*Received"):
         recognizer().fit(images, verbose=0)
 

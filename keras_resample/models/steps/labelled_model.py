@@ -154,6 +154,9 @@ class LabelledModel(keras.Model):
         self._check_arrays(source, labels)
 
     def _check_arrays(self, images, labels):
+        if isinstance(labels, (list, tuple)) and not any(hasattr(x, "shape") for x in labels):
+            kind = type(labels).__name__
+            raise ValueError(f"`labels` must be an array, as np.array(labels). Received: a {kind}")
         if labels is not None and all(hasattr(x, "shape") for x in keras.tree.flatten(images)):
             with self._strategy_scope():
                 self.build_for(images)
