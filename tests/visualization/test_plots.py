@@ -272,6 +272,12 @@ class TestPlotRoc:
         ax = kr.visualization.plot_roc({"a": (scores, same)}, min_far=1e-2).axes[0]
         assert ax.get_xlim()[0] == pytest.approx(1e-2)
 
+    @pytest.mark.parametrize("min_far", [np.float32(0.01), 0.001])
+    def test_the_axis_shows_where_the_curve_begins(self, min_far):
+        scores, same = np.r_[np.arange(100), 50.5, 99.5], np.arange(102) >= 100
+        ax = kr.visualization.plot_roc({"a": (scores, same)}, min_far=min_far).axes[0]
+        assert ax.get_ylim()[0] <= ax.lines[0].get_ydata()[0]
+
     def test_many_pairs_are_thinned(self):
         scores, same = self.pairs(200_000, shift=0.5)
         line = kr.visualization.plot_roc({"a": (scores, same)}).axes[0].lines[0]
