@@ -15,6 +15,7 @@ from keras_resample.export.folders import as_target
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.files import whole
 from keras_resample.models.recognizer import Recognizer
+from keras_resample.models.steps.image_format import format_of_images
 from keras_resample.models.steps.own_scaling import own_scaling
 
 # The factor by which byte values lie in [0, 1].
@@ -75,7 +76,8 @@ def saved_model(
         endpoints: which endpoints to write; `"serving_default"` has to be among them.
         overwrite: whether to replace a SavedModel at `path`.
         data_format: layout of the model's input, `"channels_last"`, `"channels_first"` or `None`
-            for `keras.config.image_data_format()`.
+            for what its input and its layers say; where they say nothing,
+            `keras.config.image_data_format()`.
         bridge: whether to export through TensorFlow in a new process; `None` does so on PyTorch
             only.
         custom_modules: names of the modules that the bridge imports.
@@ -107,9 +109,7 @@ def saved_model(
         [TensorFlow Serving](https://www.tensorflow.org/tfx/guide/serving)
     """
     model = served_model(model)
-    contract = _contract(
-        model, output_name, image_size, scale, offset, endpoints, as_data_format(data_format)
-    )
+    contract = _contract(model, output_name, image_size, scale, offset, endpoints, data_format)
     target = as_target(path, overwrite)
     backend = keras.backend.backend()
     bridge = _as_bridge(bridge, backend)
@@ -162,6 +162,9 @@ def input_signature(model):
 
 def _contract(model, output_name, image_size, scale, offset, endpoints, data_format):
     shape, dtype = input_signature(model)
+    if data_format is None:
+        data_format = format_of_images(shape, model)
+    data_format = as_data_format(data_format)
     outputs = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor(shape, dtype)))
     if len(outputs) != 1:
         raise ValueError(

@@ -158,6 +158,18 @@ def test_a_model_that_scales_its_images_itself_needs_a_scale(tmp_path, kind, dep
     contract(None, 0.0, ("serving_default",), "channels_last")
 
 
+@pytest.mark.parametrize("of_global", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("shape", [(3, 6, 8), (6, 8, 3), (3, None, None)])
+def test_the_data_format_is_that_of_the_model(of_global, shape):
+    keras.config.set_image_data_format(of_global)
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, keras.ops.mean(inputs, axis=(2, 3)))
+    contract = sys.modules["keras_resample.export.saved_model"]._contract
+    found = contract(model, "embedding", (6, 8), 1.0, 0.0, ("serving_default", "serve_jpeg"), None)
+    assert found.data_format == ("channels_last" if shape[2] == 3 else "channels_first")
+    assert (found.channels, found.image_size) == (3, (6, 8))
+
+
 def test_a_segmenter_that_scales_its_images_itself_needs_a_scale(tmp_path):
     network = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(2, 1)])
     sampler = kr.layers.UniformDownsample(0.5, data_format="channels_last")
