@@ -241,8 +241,7 @@ class FlowWarpDownsample(GridSampler):
         rows, cols = self.target_size(height, width)
         self._pixels_per_unit = None
         if height is not None and width is not None:
-            pixels = np.array([width / cols, height / rows], "float32")
-            self._pixels_per_unit = FLOW_UNIT * pixels
+            self._pixels_per_unit = FLOW_UNIT * width / cols, FLOW_UNIT * height / rows
         self._flow = self.add_weight(
             name="flow",
             shape=(rows, cols, 2),
@@ -278,7 +277,7 @@ class FlowWarpDownsample(GridSampler):
                 "A flow in input pixels needs the size of the input, unknown when the layer was "
                 "built; use `grid(images)`. Received: an input of unknown height or width"
             )
-        return ops.convert_to_tensor(self._pixels_per_unit)
+        return ops.convert_to_tensor(self._pixels_per_unit, "float32")
 
     def _initial_weights(self, shape, dtype):
         values = self.flow_initializer(shape, dtype=dtype)

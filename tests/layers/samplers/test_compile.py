@@ -37,7 +37,8 @@ def test_a_flow_in_training():
     images, weight = keras.ops.convert_to_tensor(IMAGES), layer.trainable_weights[0].value
 
     def loss(images):
-        return keras.ops.sum(layer.call(images, training=True) ** 2)
+        flow = layer.flow  # which a regularizer looks at
+        return keras.ops.sum(layer.call(images, training=True) ** 2) + keras.ops.sum(flow**2)
 
     def gradient(function):
         layer.zero_grad()
