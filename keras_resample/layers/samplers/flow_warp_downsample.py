@@ -229,11 +229,13 @@ class FlowWarpDownsample(GridSampler):
 
     def _predicted_displacement(self, images):
         """In cells of the output."""
+        rows, cols = self.output_size(images)
+        if images.shape[0] == 0:  # of which TensorFlow has no convolution
+            return ops.zeros((0, rows, cols, 2), "float32")
         height, width = self.image_size(ops.shape(images))
         flow = ops.cast(self.flow_layer(images), "float32")
         if self.data_format == "channels_first":
             flow = ops.transpose(flow, (0, 2, 3, 1))
-        rows, cols = self.output_size(images)
         flow = resize_field(flow, rows, cols)
         return flow * (extent(cols, rows) / extent(width, height))
 

@@ -71,6 +71,12 @@ def test_it_trains_on_images_of_another_size():
     assert 0.3 < penalties[0] / penalties[1] < 3  # in cells of the output
 
 
+@pytest.mark.parametrize("kind", [learned, predicted])
+def test_no_images(kind):
+    outputs = kind(factor=0.5)(images_of(8, 12, batch=0))
+    assert tuple(outputs.shape) == (0, 4, 6, 3)
+
+
 @pytest.mark.backends("tensorflow", reason="only its graphs have unknown sizes")
 def test_in_a_graph_of_unknown_sizes_too():
     import tensorflow as tf
