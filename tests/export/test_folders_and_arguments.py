@@ -175,8 +175,11 @@ def test_a_segmenter_that_scales_its_images_itself_needs_a_scale(tmp_path):
     sampler = kr.layers.UniformDownsample(0.5, data_format="channels_last")
     model = kr.models.Segmenter(sampler, network)
     model.build((None, 8, 8, 3))
-    with pytest.raises(ValueError, match="`scale` is needed.*Received: scale=None.*rescaling"):
-        kr.export.saved_model(model, tmp_path / "1")
+    module = sys.modules["keras_resample.export.saved_model"]
+    for one in (model, model.class_maps()):
+        with pytest.raises(ValueError, match="`scale` is needed.*Received: scale=None.*rescaling"):
+            kr.export.saved_model(one, tmp_path / "1")
+        assert module.input_signature(one) == ((None, 8, 8, 3), "float32")
 
 
 def test_scales_inside_a_network_are_no_preprocessing(tmp_path):

@@ -182,7 +182,7 @@ def test_one_image_without_a_batch_axis():
         model(images[0])
 
 
-@pytest.mark.parametrize("kind", ["uniform", "saliency", "resizer"])
+@pytest.mark.parametrize("kind", ["uniform", "flow", "saliency", "resizer"])
 @pytest.mark.backends("torch", reason="nothing of a backend")
 def test_a_summary_before_fit_has_all_parameters(kind):
     model = segmenter(kind)
@@ -192,6 +192,10 @@ def test_a_summary_before_fit_has_all_parameters(kind):
     expected = segmenter(kind)
     expected.build((None, 16, 16, 3))
     assert model.count_params() == expected.count_params() > 0
+    expected.set_weights([weight + 0.1 for weight in expected.get_weights()])
+    model.set_weights(expected.get_weights())
+    images, _ = scenes(2)
+    np.testing.assert_allclose(to_numpy(model(images)), to_numpy(expected(images)), atol=1e-5)
 
 
 @pytest.mark.backends("torch", reason="nothing of a backend")
