@@ -1,5 +1,7 @@
 """Every mistake has its own sentence, before anything is trained where arrays are given."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -52,6 +54,27 @@ def test_negative_class_ids():
         segmenter("uniform").fit(images, labels, verbose=0)
     history = segmenter("uniform", ignore_class=-1).fit(images, labels, verbose=0).history
     assert np.isfinite(history["loss"][0])
+
+
+@pytest.mark.parametrize("void", [VOID, -1])
+def test_a_class_that_never_comes_while_much_is_ignored(void):
+    images, labels = scenes()
+    labels = labels.astype("int32")
+    labels[labels != 0] = void
+    told = rf"has the class 1, .*label {void}, which counts nowhere.*num_classes={CLASSES}"
+    with pytest.warns(UserWarning, match=told) as warned:
+        segmenter("uniform", ignore_class=void).fit(images, labels, verbose=0)
+    assert [w.filename for w in warned if "counts nowhere" in str(w.message)] == [__file__]
+
+
+def test_no_word_where_all_classes_come_or_nothing_is_ignored():
+    images, labels = scenes()
+    some = labels.copy()
+    some[:, 0] = VOID
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        segmenter("uniform", ignore_class=VOID).fit(images, some, verbose=0)
+        segmenter("uniform").fit(images, 0 * labels, verbose=0)
 
 
 def test_class_ids_of_batches_are_never_silent():

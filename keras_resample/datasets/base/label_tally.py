@@ -47,7 +47,8 @@ class LabelTally:
         return (
             f"No pixel of {pixels} has the class {_shortened(missing)}, and {ignored:.1%} have the "
             f"label {self.ignore_class}, which counts nowhere. If that label stands for a class in "
-            f"your masks, say so by `classes`, such as {{0: 0, {self.ignore_class}: 1}}. Received: "
+            f"your masks, give it that class's number; readers do so by `classes`, such as "
+            f"{{0: 0, {self.ignore_class}: 1}}. Received: "
             f"num_classes={self.num_classes}, ignore_class={self.ignore_class}"
         )
 

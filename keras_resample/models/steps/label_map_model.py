@@ -1,7 +1,10 @@
 """The base of models whose labels are maps of the size of their images."""
 
+import warnings
+
 import numpy as np
 
+from keras_resample.datasets.base.label_tally import LabelTally, label_counts
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.segmentation_checks import (
     check_class_ids,
@@ -37,6 +40,19 @@ class LabelMapModel(LabelledModel):
         """Raise unless the labels have the size of the images and classes of the network."""
         check_label_map(labels, images.shape, self.sampler.data_format)
         check_class_ids(labels, self.num_classes, self.ignore_class)
+
+    def warn_of_labels(self, labels):
+        """Warns, as `SegmentationDataset` does, where a class never comes while much is ignored."""
+        if self.ignore_class not in range(-1, 256) or self.num_classes > 255:
+            return  # what bytes do not hold is no void of masks
+        sizes = np.broadcast_to(labels.shape[1:3], (len(labels), 2))
+        tally = LabelTally(self.num_classes, self.ignore_class, sizes)
+        for label in labels:
+            if tally.over:
+                return
+            message = tally.add(label_counts(label.astype("uint8")))
+            if message:
+                warnings.warn(message, stacklevel=3)
 
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, also of no images, which networks need not take."""

@@ -4,6 +4,7 @@ import contextlib
 import warnings
 
 import keras
+import numpy as np
 
 from keras_resample.heads.labels import missing_labels
 from keras_resample.models.steps.data_order import in_data_order
@@ -52,6 +53,13 @@ class LabelledModel(keras.Model):
             labels: array or tensor.
         """
 
+    def warn_of_labels(self, labels):
+        """Warns of labels that are probably not what was meant; here of none.
+
+        Args:
+            labels: numpy array that `fit` takes, of a built model.
+        """
+
     def get_compile_config(self):
         """As `keras.Model.get_compile_config`, with an optimizer of any backend."""
         return of_any_backend(super().get_compile_config())
@@ -67,6 +75,8 @@ class LabelledModel(keras.Model):
         if y is None and hasattr(x, "shape"):
             raise ValueError("`labels` are needed to train: fit(images, labels). Received: y=None")
         self._check_source(x, y)
+        if isinstance(y, np.ndarray):
+            self.warn_of_labels(y)
         identities = getattr(x, "identities", None)
         self._identities = None if identities is None else tuple(identities)
         if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
