@@ -33,6 +33,8 @@ class LabelTally:
         Returns:
             What is to be said, once; `None` where there is nothing, or not yet.
         """
+        if self.over:
+            return None
         self.counts += counts
         classes = [n for n in range(self.num_classes) if n != self.ignore_class]
         missing = [n for n in classes if not self.counts[n]]

@@ -75,6 +75,7 @@ def test_a_test_split_without_classes(tmp_path):
         (np.pad(halves(0, 0), ((0, 0), (9, 9), (9, 9))), {}),
         (np.pad(halves(0, 255, 1), ((0, 0), (20, 20), (20, 20))), {}),  # 0.7 %
         (halves(1, 255), {"ignore_class": None, "classes": {1: 0, 255: 1}}),
+        (halves(0, 0), {"ignore_class": None}),  # a class is missing, and nothing is ignored
         (halves(0, 1), {"ignore_class": 0}),  # a class that counts nowhere is not missed
         ([*halves(0, 255), *halves(0, 1)], {}),  # not in all of them
     ],
