@@ -71,7 +71,8 @@ def saved_model(
             size is unknown, otherwise the model's.
         scale: factor of the byte values 0..255. `None` is 1/255, which gives the range [0, 1];
             a model with a layer `Rescaling` or `Normalization` inside, or the preprocessing of
-            `keras.applications`, has to be told: `scale=1` where these take 0..255.
+            `keras.applications` or a `Lambda` before its first layer of features, has to be told:
+            `scale=1` where these take 0..255.
         offset: added to the scaled byte values.
         endpoints: which endpoints to write; `"serving_default"` has to be among them.
         overwrite: whether to replace a SavedModel at `path`.
@@ -234,9 +235,10 @@ def _check_no_own_scaling(model):
     names = own_scaling(model)
     if names:
         raise ValueError(
-            "`scale` is needed for a model that scales its images itself, or they would be scaled "
-            f"twice: scale=1 where {names[0]!r} takes values 0..255, scale=1/255 where it takes "
-            f"the range [0, 1]. Received: scale=None and a model with {', '.join(names[:5])} inside"
+            "`scale` is needed for a model that scales its images itself, or may, or they would be "
+            f"scaled twice: scale=1 where {names[0]!r} takes values 0..255, scale=1/255 where it "
+            f"takes the range [0, 1]. Received: scale=None and a model with {', '.join(names[:5])} "
+            "inside"
         )
 
 

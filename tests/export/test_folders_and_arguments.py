@@ -190,6 +190,42 @@ def test_scales_inside_a_network_are_no_preprocessing(tmp_path):
     assert module.own_scaling(model) == []
 
 
+def beginning(kind):
+    """A model that scales its images after layers that leave them images."""
+    inputs = keras.Input((6, 6, 3))
+    x = inputs
+    if kind == "augmented":
+        flips = keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomRotation(0.1)])
+        x = keras.applications.imagenet_utils.preprocess_input(flips(x), mode="tf")
+    elif kind == "resized":
+        x = keras.layers.ZeroPadding2D(1)(keras.layers.Resizing(4, 4)(x)) / 255
+    elif kind == "lambda":
+        x = keras.layers.Lambda(lambda pixels: pixels / 127.5 - 1)(x)
+    else:
+        within = keras.Input((6, 6, 3))
+        x = keras.Model(within, keras.layers.CenterCrop(4, 4)(within))(x) - 127.5
+    return keras.Model(inputs, keras.layers.Conv2D(2, 1)(x))
+
+
+@pytest.mark.parametrize("kind", ["augmented", "resized", "lambda", "nested"])
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_scaling_after_layers_that_leave_images_images_is_seen(kind):
+    module = sys.modules["keras_resample.models.steps.own_scaling"]
+    assert module.own_scaling(beginning(kind))
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_blocks_inside_a_network_are_no_preprocessing():
+    a, b = keras.Input((6, 6, 4)), keras.Input((6, 6, 4))
+    block = keras.Model([a, b], keras.ops.relu(a + b))
+    inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 1)(inputs)
+    model = keras.Model(inputs, block([x, keras.layers.Conv2D(4, 1)(x)]))
+    module = sys.modules["keras_resample.models.steps.own_scaling"]
+    assert module.own_scaling(model) == []
+    assert module.own_scaling(kr.models.Recognizer(model, kr.heads.ArcFace(3))) == []
+
+
 def test_models_that_cannot_be_served(tmp_path):
     with pytest.raises(TypeError, match="`model` must be a Keras model"):
         kr.export.saved_model(keras.layers.Dense(2), tmp_path / "1")

@@ -6,14 +6,15 @@ import keras
 def layers_inside(layer, seen=None):
     """Every layer inside `layer`, at any depth, each once, in the order of the attributes."""
     seen = set() if seen is None else seen
-    for part in _parts(layer):
+    for part in parts(layer):
         if id(part) not in seen:
             seen.add(id(part))
             yield part
             yield from layers_inside(part, seen)
 
 
-def _parts(layer):
+def parts(layer):
+    """The layers that `layer` has as attributes, or in lists and dicts of them."""
     if isinstance(layer, keras.Model):
         return layer.layers
     values = list(vars(layer).values())
