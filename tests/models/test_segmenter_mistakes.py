@@ -205,7 +205,7 @@ def test_one_image_without_a_batch_axis():
         model(images[0])
 
 
-@pytest.mark.parametrize("kind", ["uniform", "flow", "saliency", "resizer"])
+@pytest.mark.parametrize("kind", ["uniform", "saliency", "resizer"])
 @pytest.mark.backends("torch", reason="nothing of a backend")
 def test_a_summary_before_fit_has_all_parameters(kind):
     model = segmenter(kind)
@@ -226,6 +226,16 @@ def test_a_summary_of_unknown_sizes_says_what_is_missing():
     model = Segmenter(UniformDownsample(0.5), network())
     with pytest.warns(UserWarning, match=r"unbuilt.*build\(\(None, height.*Received"):
         model.summary(print_fn=lambda line: None)
+
+
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_a_summary_leaves_a_learned_flow_its_unit():
+    model = segmenter("flow")
+    with pytest.warns(UserWarning, match=r"unbuilt.*build\(\(None, height.*Received"):
+        model.summary(print_fn=lambda line: None)
+    images, labels = scenes(2)
+    model.train_on_batch(images, labels)
+    assert model.sampler.flow.shape == (8, 8, 2)
 
 
 def ending_in(*last):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from keras_resample.datasets.base.label_tally import LabelTally, label_counts
+from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.segmentation_checks import (
     check_class_ids,
@@ -29,9 +30,13 @@ class LabelMapModel(LabelledModel):
         return None if shape is None else number_of_classes(shape, self.sampler.data_format)
 
     def known_input_shape(self):
-        """Images of any size, where the sampler brings them to one that the network says."""
+        """Images of any size, where the sampler brings them to one that the network says.
+
+        `None` with a learned flow, which is one of input pixels for images of one size only.
+        """
         shape = getattr(self.network, "input_shape", None)
-        if shape is None or self.sampler.size is None:
+        learns_flow = isinstance(self.sampler, FlowWarpDownsample) and self.sampler.shares_grid
+        if shape is None or self.sampler.size is None or learns_flow:
             return None
         axis = 1 if self.sampler.data_format == "channels_first" else 3
         return tuple(channels if i == axis else None for i, channels in enumerate(shape))
