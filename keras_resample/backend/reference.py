@@ -22,6 +22,12 @@ def check_pixels(name, height, width):
         raise ValueError(too_many_pixels(name) + f" Received: {name} of {height} x {width} pixels")
 
 
+def index_dtype(*sizes):
+    """The dtype of flat indices of so many pixels; int32 where they are known to be few."""
+    is_known = all(isinstance(size, int) for size in sizes)
+    return "int32" if is_known and math.prod(sizes) <= MOST_PIXELS else BATCH_INDEX
+
+
 def too_many_pixels(name):
     return (
         f"`{name}` must have fewer than 2^31 pixels, as an index has 32 bits; read a larger image "
@@ -94,10 +100,10 @@ def take_pixels(images, rows, cols):
     flat = rows * width + cols
     if rows.shape[0] == 1:
         return ops.take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
-    pixels = height * width
-    pixels = ops.cast(pixels, BATCH_INDEX) if ops.is_tensor(pixels) else pixels
-    first = ops.cast(ops.arange(batch, dtype="int32"), BATCH_INDEX) * pixels
-    flat = ops.cast(flat, BATCH_INDEX) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
+    pixels, index = height * width, index_dtype(batch, height, width)
+    pixels = ops.cast(pixels, index) if ops.is_tensor(pixels) else pixels
+    first = ops.cast(ops.arange(batch, dtype="int32"), index) * pixels
+    flat = ops.cast(flat, index) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
     return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
 

@@ -113,8 +113,9 @@ def backward_to_images(images, x, y, weights, upstream):
         total = tf.math.unsorted_segment_sum(values, indices, height * width)
         total = tf.transpose(tf.reshape(total, (height * width, batch, channels)), (1, 0, 2))
     else:
-        count, pixels = (tf.cast(n, tf.int64) for n in (batch, height * width))
-        indices = tf.cast(indices, tf.int64) + tf.reshape(tf.range(count) * pixels, (-1, 1, 1, 1))
+        index = reference.index_dtype(batch, height, width)
+        count, pixels = (tf.cast(n, index) for n in (batch, height * width))
+        indices = tf.cast(indices, index) + tf.reshape(tf.range(count) * pixels, (-1, 1, 1, 1))
         values = upstream[:, :, None, None] * shares[..., None]
         total = tf.math.unsorted_segment_sum(values, indices, count * pixels)
     return tf.cast(tf.reshape(total, (batch, height, width, channels)), images.dtype)

@@ -169,11 +169,12 @@ class VerificationCallback(keras.callbacks.Callback):
             embeddings[bad] = 0  # for the names of the numbers
         found = protocol_numbers(self._protocols[one.name], embeddings, one.truth)
         if bad.any():
-            self._failed = True
+            self._failed |= bool(bad.all())
             found = dict.fromkeys(found, float("nan"))
             warnings.warn(
                 f"The numbers of {one.name!r} are NaN: {bad.sum()} of its {len(bad)} embeddings "
-                "are not finite. If the loss is NaN too, lower the learning rate.",
+                f"are not finite, the first in row {int(bad.argmax())}. Look at that image; if the "
+                "loss is NaN too, lower the learning rate.",
                 stacklevel=2,
             )
         return {f"{one.name}_{name}": value for name, value in found.items()}

@@ -170,16 +170,24 @@ class Recognizer(LabelledModel):
         embeddings = embedder.predict(images, batch_size=batch_size, verbose=verbose)
         return unit_vectors(np.asarray(embeddings, "float32"))
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
         """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         check_take_logits(loss, "loss", keras.losses.get)
-        for name in ("metrics", "weighted_metrics"):
-            check_take_logits(kwargs.get(name), "metrics", keras.metrics.get)
+        for given in (metrics, weighted_metrics):
+            check_take_logits(given, "metrics", keras.metrics.get)
         for layer in self.auxiliary_layers:
             layer.trainable = False
-        super().compile(optimizer, loss, *args, **kwargs)
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
 
     def known_input_shape(self):
         """That of the encoder, `None` where it has none yet."""

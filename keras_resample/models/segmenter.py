@@ -252,16 +252,24 @@ class Segmenter(LabelMapModel):
         metric = self.sampled_mean_iou if sampled else self.mean_iou
         return class_ious(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
         """As `keras.Model.compile`; without a loss, the cross-entropy."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self.from_logits)
         self._pixel_loss = SegmentationLoss(loss, self.from_logits, self.ignore_class)
-        self._pixel_loss.check_metrics(kwargs)
+        self._pixel_loss.check_metrics(metrics, weighted_metrics)
         if self.ignore_class is not None:  # so that ignored pixels count in no metric
-            given = [kwargs.pop(name, None) for name in ("metrics", "weighted_metrics")]
-            kwargs["weighted_metrics"] = keras.tree.flatten([g or [] for g in given]) or None
-        super().compile(optimizer, loss, *args, **kwargs)
+            given = keras.tree.flatten([metrics or [], weighted_metrics or []])
+            metrics, weighted_metrics = None, given or None
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""

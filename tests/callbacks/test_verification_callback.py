@@ -634,6 +634,17 @@ def test_nan_in_training_is_an_orderly_stop(unit, tmp_path):
     assert (tmp_path / "best.keras").exists() == (unit == "batch")  # of the first batch
 
 
+def test_one_bad_image_ends_no_training():
+    images, same = pairs()
+    images[3] = np.nan
+    callback = VerificationCallback((images, same))
+    with pytest.warns(
+        UserWarning, match="1 of its 40 embeddings are not finite, the first in row 3"
+    ):
+        history = fit(recognizer(), callback, epochs=2).history
+    assert len(history["loss"]) == 2 and np.isnan(history["verification_accuracy"]).all()
+
+
 def test_a_number_that_cannot_be_measured_keeps_no_model_and_says_so(tmp_path):
     protocol = functools.partial(kr.metrics.tar_at_far, fars=1e-6)
     callback = VerificationCallback(pairs(), protocol, filepath=tmp_path / "best.keras")

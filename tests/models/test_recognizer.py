@@ -468,6 +468,33 @@ def test_weights_of_another_number_of_classes(tmp_path):
     np.testing.assert_allclose(other.embed(images), model.embed(images), atol=1e-6)
 
 
+def test_a_dataset_of_ones_own_may_count_other_classes():
+    batches = Batches(*data())
+    batches.num_classes = CLASSES + 1  # such as that of ignored pixels
+    assert np.isfinite(recognizer().fit(batches, verbose=0).history["loss"][0])
+
+
+def test_metrics_are_checked_by_position_too():
+    metric = keras.metrics.SparseCategoricalCrossentropy()
+    for place in ((None, [metric]), (None, None, [metric])):
+        with pytest.raises(ValueError, match="`metrics` must have from_logits=True"):
+            Recognizer(encoder(), ArcFace(CLASSES)).compile("sgd", None, *place)
+
+
+def test_a_metric_that_cannot_be_saved_compiles():
+    function = functools.partial(keras.metrics.sparse_categorical_accuracy)
+    metric = keras.metrics.MeanMetricWrapper(function, name="partial")
+    model = Recognizer(encoder(), ArcFace(CLASSES))
+    model.compile("sgd", metrics=[metric])
+    assert "partial" in model.fit(*data(), verbose=0).history
+
+
+def test_labels_in_a_list_of_numpy_numbers_are_named():
+    images, labels = data()
+    with pytest.raises(ValueError, match="`labels` must be an array"):
+        recognizer().fit(images, list(labels), verbose=0)
+
+
 def test_mistakes_are_named():
     images, labels = data()
     with pytest.raises(ValueError, match="`encoder`.*Received"):

@@ -67,6 +67,16 @@ def test_a_class_that_never_comes_while_much_is_ignored(void):
     assert [w.filename for w in warned if "counts nowhere" in str(w.message)] == [__file__]
 
 
+def test_the_ignored_class_may_have_a_weight_and_keys_may_be_whole_floats():
+    images, labels = scenes()
+    labels[:, 0] = VOID
+    losses = []
+    for weights in ({0: 2, 1: 3}, {0.0: 2.0, 1.0: 3.0, VOID: 0.0}):
+        model = segmenter("uniform", ignore_class=VOID)
+        losses += model.fit(images, labels, verbose=0, class_weight=weights).history["loss"]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
 def test_no_word_where_all_classes_come_or_nothing_is_ignored():
     images, labels = scenes()
     some = labels.copy()

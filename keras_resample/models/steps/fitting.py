@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_resample.arguments import as_number
+from keras_resample.datasets.base.epoch_order import ShuffledDataset
 
 # How many identities a message shows.
 SHOWN = 3
@@ -16,7 +17,10 @@ SHOWN = 3
 def takes_logits(loss):
     """Whether a loss or metric takes logits; `None` where it has no `from_logits`."""
     if isinstance(loss, (keras.losses.Loss, keras.metrics.Metric)):
-        found = loss.get_config().get("from_logits")
+        try:
+            found = loss.get_config().get("from_logits")
+        except TypeError:  # of a function that cannot be saved
+            found = None
     else:
         found = _default(loss, "from_logits")
     found = getattr(loss, "from_logits", None) if found is None else found
@@ -63,15 +67,19 @@ def _found(one, get):
         return one
 
 
-def check_class_weight(class_weight, num_classes=None):
-    """Raises unless the keys are classes, as far as they are known, and the values weights."""
+def check_class_weight(class_weight, num_classes=None, ignore_class=None):
+    """Raises unless the keys are classes, as far as they are known, and the values weights.
+
+    The class of ignored pixels may have a weight too, which weighs nothing.
+    """
     if not (class_weight is None or isinstance(class_weight, dict)):
         raise ValueError(
             f"`class_weight` must be a dict of classes and weights. Received: {class_weight=}"
         )
     for key, weight in (class_weight or {}).items():
-        is_class = isinstance(key, numbers.Integral) and not isinstance(key, bool)
-        if not is_class or key < 0 or (num_classes is not None and key >= num_classes):
+        is_class = isinstance(key, numbers.Real) and not isinstance(key, bool) and key % 1 == 0
+        is_known = is_class and key >= 0 and (num_classes is None or key < num_classes)
+        if not is_known and (ignore_class is None or key != ignore_class):
             classes = "classes" if num_classes is None else f"classes, 0 to {num_classes - 1}"
             raise ValueError(
                 f"`class_weight` must have integer keys that are {classes}. "
@@ -81,9 +89,11 @@ def check_class_weight(class_weight, num_classes=None):
 
 
 def check_classes_of(dataset, num_classes):
-    """Raises where a dataset that knows its number of classes has more than the model."""
-    classes = getattr(dataset, "num_classes", None)
-    if isinstance(classes, int) and num_classes is not None and classes > num_classes:
+    """Raises where a dataset of this package has more classes than the model."""
+    if not isinstance(dataset, ShuffledDataset) or num_classes is None:
+        return
+    classes = dataset.num_classes
+    if classes > num_classes:
         raise ValueError(
             "The model must have a class for each class of the dataset: build it with "
             f"num_classes={classes}, the dataset's. "

@@ -90,7 +90,10 @@ class LabelledModel(keras.Model):
         return history
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.evaluate`, of images and labels."""
+        """As `keras.Model.evaluate`, of images and labels.
+
+        Warns of a dataset of other identities than those of `fit`, which no file remembers.
+        """
         self._check_source(x, y)
         warn_of_other_identities(self._identities, x)
         found = super().evaluate(x, y, *args, **kwargs)
@@ -150,10 +153,11 @@ class LabelledModel(keras.Model):
 
     def _left(self, class_weight):
         """The weights of classes that are left to Keras."""
-        check_class_weight(class_weight, self.known_classes())
+        ignored = getattr(self, "ignore_class", None)
+        check_class_weight(class_weight, self.known_classes(), ignored)
         if not self.weighs_classes:
             return class_weight
-        weights = None if class_weight is None else dict(class_weight)
+        weights = class_weight and {int(k): w for k, w in class_weight.items() if k != ignored}
         if weights != self.class_weights:
             self.class_weights = weights
             self.train_function = None  # the compiled step holds them as constants
@@ -164,7 +168,7 @@ class LabelledModel(keras.Model):
         self._check_arrays(source, labels)
 
     def _check_arrays(self, images, labels):
-        if isinstance(labels, (list, tuple)) and not any(hasattr(x, "shape") for x in labels):
+        if isinstance(labels, (list, tuple)) and all(np.ndim(x) == 0 for x in labels):
             kind = type(labels).__name__
             raise ValueError(f"`labels` must be an array, as np.array(labels). Received: a {kind}")
         if labels is not None and all(hasattr(x, "shape") for x in keras.tree.flatten(images)):

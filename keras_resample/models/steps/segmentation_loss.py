@@ -46,10 +46,9 @@ class SegmentationLoss:
         self.is_region = isinstance(loss, REGION_LOSSES) or loss in REGION_FUNCTIONS
         self.takes_classes = not self._compares_probabilities(loss, is_object)
 
-    def check_metrics(self, arguments):
+    def check_metrics(self, metrics, weighted_metrics):
         """Raises where a metric given to `compile` takes other scores than the loss."""
-        for name in ("metrics", "weighted_metrics"):
-            given = arguments.get(name)
+        for given in (metrics, weighted_metrics):
             check_take_logits(given, "metrics", keras.metrics.get, self.takes_logits)
 
     @staticmethod
