@@ -12,6 +12,7 @@ from keras_resample.heads.labels import check_label_range, check_labels, missing
 from keras_resample.heads.margin_head import MarginHead
 from keras_resample.metrics.arrays import unit_vectors
 from keras_resample.models.steps.data_order import in_data_order
+from keras_resample.models.steps.eagerness import run_as
 from keras_resample.models.steps.fitting import check_take_logits
 from keras_resample.models.steps.flip_embedder import FlipEmbedder
 from keras_resample.models.steps.images_of_files import are_paths, images_of_files
@@ -155,7 +156,9 @@ class Recognizer(LabelledModel):
 
         Returns:
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
-            before the normalisation. An embedding of zeros stays zeros, one with a NaN is NaN.
+            before the normalisation, of a dataset that shuffles in the order of
+            `dataset.labels` only by `encoder.predict(dataset.ordered())`. An embedding of zeros
+            stays zeros, one with a NaN is NaN.
         """
         if are_paths(images):
             images = images_of_files(images, self.encoder, batch_size)
@@ -236,8 +239,7 @@ class Recognizer(LabelledModel):
     def _flip_embedder(self):
         if self._held.flip_embedder is None:
             self._held.flip_embedder = FlipEmbedder(self.encoder)
-            self._held.flip_embedder.run_eagerly = self.encoder.run_eagerly
-        return self._held.flip_embedder
+        return run_as(self._held.flip_embedder, self.encoder)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -11,7 +11,7 @@ from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.segmentation.class_map_iou import mean_iou_metric
 from keras_resample.metrics.segmentation.confusion import class_ious
 from keras_resample.models.steps.class_maps import ClassMaps
-from keras_resample.models.steps.data_order import in_data_order
+from keras_resample.models.steps.eagerness import run_as
 from keras_resample.models.steps.label_map_model import LabelMapModel
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS
 from keras_resample.models.steps.sampled_segmentation import (
@@ -226,8 +226,7 @@ class Segmenter(LabelMapModel):
         Returns:
             Numpy int32 array (n, H, W), in the order of the images also of a dataset that shuffles.
         """
-        maps = self.class_maps()
-        return maps.predict(in_data_order(images), batch_size, verbose, steps)
+        return self.class_maps().predict(images, batch_size, verbose, steps)
 
     def class_maps(self):
         """A model from images to their classes (b, H, W), int32, with the weights of this one.
@@ -236,7 +235,7 @@ class Segmenter(LabelMapModel):
         """
         if self._held.class_maps is None or not self._held.class_maps.built:
             self._held.class_maps = ClassMaps(self)
-        return self._held.class_maps
+        return run_as(self._held.class_maps, self)
 
     def class_ious(self, sampled=False):
         """Intersection over union of each class in the last evaluation.

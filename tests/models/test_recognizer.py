@@ -246,6 +246,16 @@ def test_embeddings_with_the_mirror_image(data_format):
         model.embed(images, flip="yes")
 
 
+@pytest.mark.backends("torch", reason="nothing of a backend")
+def test_mirror_images_are_embedded_as_eagerly_as_images():
+    images, _ = data(2)
+    model = recognizer()
+    for eagerly in (False, True):
+        model.encoder.run_eagerly = eagerly
+        model.embed(images, flip=True)
+        assert model._flip_embedder().run_eagerly == eagerly
+
+
 def test_embeddings_of_files(tmp_path):
     Image = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 6), dtype="uint8")

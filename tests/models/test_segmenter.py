@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_resample.datasets import SegmentationDataset
 from keras_resample.layers import (
     FlowWarpDownsample,
     LearnedResizer,
@@ -419,6 +420,31 @@ def test_classes_of_every_pixel(interpolation, tmp_path):
     model.save(tmp_path / "model.keras")  # and its own file does not hold it twice
     copy = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(copy.predict_classes(images), found)
+
+
+@pytest.mark.backends("torch", reason="the order is plain Python")
+def test_classes_of_a_dataset_that_shuffles_are_in_its_order():
+    images, labels = scenes(6)
+    images = images.astype("uint8")
+    dataset = SegmentationDataset(
+        lambda index, window: (images[index], labels[index]), [(16, 16)] * 6, CLASSES, VOID
+    )
+    maps = segmenter("uniform").class_maps()
+    expected = maps.predict(images, verbose=0)
+    np.testing.assert_array_equal(maps.predict(dataset, verbose=0), expected)
+
+
+def test_classes_are_found_eagerly_where_the_model_is_compiled_so(monkeypatch):
+    images, _ = scenes(4)
+    model = segmenter("uniform", compile_arguments={"run_eagerly": False})
+    expected = model.predict_classes(images)
+    model.compile(run_eagerly=True)
+    calls, call = [], model.network.call
+    monkeypatch.setattr(
+        model.network, "call", lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs)
+    )
+    np.testing.assert_array_equal(model.predict_classes(images, batch_size=2), expected)
+    assert len(calls) == 2 and model.class_maps().run_eagerly
 
 
 @pytest.mark.backends("tensorflow", reason="strategies are TensorFlow's")

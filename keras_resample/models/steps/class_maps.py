@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.sampled_segmentation import (
     GRID,
     SAMPLED_PROBABILITIES,
@@ -26,7 +27,6 @@ class ClassMaps(keras.Model):
         super().__init__(**{"dtype": segmenter.dtype_policy, **kwargs})
         self.segmenter = segmenter
         self.autocast = False
-        self.run_eagerly = segmenter.run_eagerly
         if segmenter.built:
             self.build(segmenter.get_build_config()["input_shape"])
 
@@ -39,6 +39,10 @@ class ClassMaps(keras.Model):
         found = segment_samples(model.sampler, model.network, images, model.from_logits, False)
         samples = found[SAMPLED_PROBABILITIES], found[GRID], images, model.restore_interpolation
         return ops.cast(restore_classes(model.sampler, *samples), "int32")
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`; the rows of a dataset of this package are in its own order."""
+        return super().predict(in_data_order(x), *args, **kwargs)
 
     def compute_output_spec(self, images):
         height, width = self.segmenter.sampler.image_size(images.shape)
