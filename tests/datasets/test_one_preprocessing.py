@@ -1,10 +1,11 @@
 """Every reader serves the same pixels in the same way, whatever they are packed in."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from keras_resample import datasets
 
@@ -154,6 +155,30 @@ def test_every_orientation_of_every_format(extension, tmp_path):
 def test_damaged_exif_leaves_an_image_as_it_is(damage, tmp_path):
     faces = image_folder(tmp_path, encoded(exif=damage), verify=True)
     np.testing.assert_allclose(faces.image(0), PIXELS / 255, atol=1e-6)
+
+
+def test_only_exif_in_the_header_turns(tmp_path):
+    """As in `serve_jpeg`: no XMP, and no EXIF behind the pixels of a PNG file."""
+    png, jpeg = encoded(exif=exif(6)), io.BytesIO()
+    start, end = png.index(b"eXIf") - 4, png.index(b"IDAT") - 4
+    late = png[:start] + png[end:-12] + png[start:end] + png[-12:]
+    Image.fromarray(np.repeat(PIXELS[:, :64, :1], 3, 2)).save(jpeg, "JPEG")
+    xmp = b'http://ns.adobe.com/xap/1.0/\x00<x tiff:Orientation="6"/>'
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(xmp)) + xmp
+    for number, file in enumerate((late, jpeg.getvalue()[:2] + segment + jpeg.getvalue()[2:])):
+        faces = image_folder(tmp_path / str(number), file, verify=True)
+        with Image.open(io.BytesIO(file)) as stored:
+            stored = np.asarray(stored) / 255
+        assert faces.image_shape == stored.shape
+        np.testing.assert_allclose(faces.image(0), stored, atol=1e-6)
+
+
+def test_no_pixel_of_a_png_is_decoded_for_its_header(tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
+    assert image_folder(tmp_path, encoded()).image_shape == PIXELS.shape
+    assert image_folder(tmp_path, encoded(PIXELS[:9], exif=exif(6))).image_shape == (112, 9, 3)
+    assert not decoded
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "tif"])

@@ -71,6 +71,18 @@ def test_what_stands_before_exif_is_passed_over():
     )
 
 
+def test_other_metadata_turns_neither():
+    """XMP, and EXIF behind the pixels of a PNG file."""
+    xmp = b'http://ns.adobe.com/xap/1.0/\x00<x tiff:Orientation="6"/>'
+    jpeg, png = encoded("JPEG"), encoded("PNG", exif=exif(6))
+    start, end = png.index(b"eXIf") - 4, png.index(b"IDAT") - 4
+    late = png[:start] + png[end:-12] + png[start:end] + png[-12:]
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(xmp)) + xmp
+    for file in (jpeg[:2] + segment + jpeg[2:], late):
+        with decoded_image(file) as image:
+            np.testing.assert_allclose(upright(file).astype(int), np.asarray(image), atol=8)
+
+
 def test_no_bytes_do_anything_but_turn():
     """The decoder refuses what is no image; the search for EXIF ends, whatever it reads."""
     import tensorflow as tf

@@ -62,12 +62,17 @@ def open_image(source, formats=None):
 def orientation(image):
     """EXIF's number of how a Pillow image is to be turned, 1 for not at all.
 
-    It has to stand before the pixels, as everywhere but in some PNG files; where it cannot be
-    read the image is left as it is.
+    It is that of the EXIF block in the header, and no other metadata; where it cannot be read
+    the image is left as it is.
     """
     # Pillow raises errors of many types for EXIF that is damaged; the pixels may be sound.
     try:
-        return image.getexif().get(ORIENTATION, 1)
+        if image.format == "TIFF":  # Pillow turns it by these tags
+            exif = image.getexif()
+        else:  # for a PNG file without EXIF `getexif` decodes the pixels; it obeys XMP as well
+            exif = pillow("keras_resample.datasets").Exif()
+            exif.load(image.info.get("exif") or b"")
+        return exif.get(ORIENTATION, 1)
     except Exception:
         return 1
 
