@@ -2,7 +2,8 @@
 
 import numpy as np
 
-# A mask with one class, or none, is common; as many images of it are not.
+# A mask with one class, or none, is common; as many images of it are not. In fewer images most
+# classes may be missing.
 FIRST_IMAGES = 8
 # Less than that is the border of objects; more may be a class that is taken for none.
 MUCH_IGNORED = 0.01
@@ -22,6 +23,7 @@ class LabelTally:
     def __init__(self, num_classes, ignore_class, image_sizes):
         self.num_classes = num_classes
         self.ignore_class = ignore_class
+        self.is_small = len(image_sizes) < FIRST_IMAGES
         self.all_pixels = int(np.prod(image_sizes, axis=1, dtype="int64").sum())
         self.first_pixels = self.all_pixels * min(1.0, FIRST_IMAGES / len(image_sizes))
         self.counts = np.zeros(256, "int64")
@@ -42,15 +44,16 @@ class LabelTally:
         complete = pixels >= self.all_pixels
         self.over = not missing or complete
         ignored = self.counts[self.ignore_class] / pixels
-        one_class = len(classes) - len(missing) < 2 and pixels >= self.first_pixels
-        if not missing or ignored < MUCH_IGNORED or not (complete or one_class):
+        one_class = len(classes) - len(missing) < 2
+        enough = pixels >= self.first_pixels if one_class else complete and not self.is_small
+        if not missing or ignored < MUCH_IGNORED or not enough:
             return None
         self.over = True
+        example = f"; readers do so by `classes`, such as {{0: 0, {self.ignore_class}: 1}}"
         return (
             f"No pixel of {pixels} has the class {_shortened(missing)}, and {ignored:.1%} have the "
             f"label {self.ignore_class}, which counts nowhere. If that label stands for a class in "
-            f"your masks, give it that class's number; readers do so by `classes`, such as "
-            f"{{0: 0, {self.ignore_class}: 1}}. Received: "
+            f"your masks, give it that class's number{example if one_class else ''}. Received: "
             f"num_classes={self.num_classes}, ignore_class={self.ignore_class}"
         )
 

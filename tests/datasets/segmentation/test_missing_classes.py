@@ -47,7 +47,7 @@ def test_masks_of_0_and_255(tmp_path):
     [
         (halves(255, 255), 19, "0, 1, 2, ..., 18"),
         (halves(0, 255), 4, "1, 2, 3"),
-        ([[[0, 2, 255]]], 3, "1"),
+        ([[[0, 2, 255]]] * 8, 3, "1"),
     ],
 )
 def test_whatever_is_missing(tmp_path, masks, num_classes, missing):
@@ -78,6 +78,8 @@ def test_a_test_split_without_classes(tmp_path):
         (halves(0, 0), {"ignore_class": None}),  # a class is missing, and nothing is ignored
         (halves(0, 1), {"ignore_class": 0}),  # a class that counts nowhere is not missed
         ([*halves(0, 255), *halves(0, 1)], {}),  # not in all of them
+        # A few images of a set of many classes.
+        (np.tile([[[0, 2, 3, 255]]], (7, 2, 1)), {"num_classes": 19}),
     ],
 )
 def test_nothing_else_is_told(tmp_path, masks, kwargs):
@@ -118,10 +120,12 @@ def test_a_rare_class_is_not_missed_before_all_images_were_read():
         dataset = scenes(labels, shuffle=False)
         for batch in range(9):
             dataset[batch]
-        part = dataset.subset([0, 1])
-    with pytest.warns(UserWarning, match="No pixel of 960 has the class 2, and"):
+        dataset.subset([0, 1]).arrays()  # so few images may lack it
+        part = dataset.subset(range(8))
+    with pytest.warns(UserWarning, match="No pixel of 960 has the class 2, and") as warned:
         dataset[9]
-    with pytest.warns(UserWarning, match="No pixel of 48 has the class 2, and"):
+    assert "`classes`" not in str(warned[0].message)  # it has more than one
+    with pytest.warns(UserWarning, match="No pixel of 192 has the class 2, and"):
         part.arrays()
     labels[-1, 0, 0] = 2
     with warnings.catch_warnings():
