@@ -638,10 +638,8 @@ def test_one_bad_image_ends_no_training():
     images, same = pairs()
     images[3] = np.nan
     callback = VerificationCallback((images, same))
-    with pytest.warns(
-        UserWarning, match="1 of its 40 embeddings are not finite, the first in row 3"
-    ):
-        history = fit(recognizer(), callback, epochs=2).history
+    with pytest.warns(UserWarning, match="1 of its 40 embeddings .* the first in row 3"):
+        history = fit(recognizer(), callback, epochs=2)
     assert len(history["loss"]) == 2 and np.isnan(history["verification_accuracy"]).all()
 
 
