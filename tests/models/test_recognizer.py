@@ -265,6 +265,8 @@ def test_embeddings_of_files(tmp_path):
     model = recognizer()
     expected = model.embed(pixels[..., None].astype("float32") / 255)
     np.testing.assert_allclose(model.embed(paths, batch_size=2), expected, atol=1e-6)
+    for array in (np.array([str(path) for path in paths]), np.array(paths, object)):
+        np.testing.assert_allclose(model.embed(array), expected, atol=1e-6)
     np.testing.assert_allclose(model.embed(str(paths[1])), expected[1:2], atol=1e-6)
     with pytest.raises(ValueError, match="`paths` must hold"):
         model.embed([])

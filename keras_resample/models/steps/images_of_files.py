@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 from keras_resample.datasets.base.image_files import image_files
 from keras_resample.models.steps.image_format import format_of_images
 from keras_resample.models.steps.own_scaling import own_scaling
@@ -10,9 +12,11 @@ PATH = (str, os.PathLike)
 
 
 def are_paths(images):
-    """Whether what should be images is a path, or a list of paths."""
+    """Whether what should be images is a path, or a list or an array of paths."""
     if isinstance(images, PATH):
         return True
+    if isinstance(images, np.ndarray) and images.ndim == 1 and images.dtype.kind in "TUO":
+        images = list(images)
     return isinstance(images, (list, tuple)) and all(isinstance(path, PATH) for path in images)
 
 
