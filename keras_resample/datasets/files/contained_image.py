@@ -1,5 +1,7 @@
 """Encoded images within one file, such as records."""
 
+from collections import Counter
+
 import numpy as np
 
 from keras_resample.datasets.files.image_decoding import decoded_image, image_header, to_array
@@ -38,7 +40,8 @@ class ContainedImage:
             indices, on_error, progress: as in `screen`.
 
         Returns:
-            `(good, skipped)`, as of `screen`.
+            `(good, skipped)`, as of `screen`. With `"skip"` and no `size` yet, it is that of most
+            images, with `"raise"` that of the first.
         """
         known = {}
 
@@ -49,7 +52,8 @@ class ContainedImage:
         good, sizes, skipped = screen(look, self.place, indices, on_error, progress)
         if self.resize or not len(good):
             return good, skipped
-        self.size = self.size or sizes[0]
+        most_frequent = Counter(sizes).most_common(1)[0][0]  # the first one of equals
+        self.size = self.size or (most_frequent if on_error == "skip" else sizes[0])
         others = {
             int(index): size for index, size in zip(good, sizes, strict=True) if size != self.size
         }

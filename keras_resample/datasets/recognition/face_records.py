@@ -40,8 +40,8 @@ class FaceRecords(IdentityDataset):
         path: the `.rec` file, or a folder with `train.rec`. The index has the same name with
             the ending `.idx`.
         size: `(height, width)` to resize to (bilinear, antialiased). Default: the size in
-            `property`, else that of the first image; then an image of another size is an
-            error.
+            `property`, else that of the first image, or of most images with
+            `on_error="skip"`; then an image of another size is an error.
         channels: 3 (RGB) or 1 (grey).
         batch_size, shuffle, seed: as in `IdentityDataset`.
         on_error: what a damaged record does. `"raise"`: an error with its number, the file

@@ -39,7 +39,8 @@ def verification_pairs(
     Args:
         path: the file.
         size: `(height, width)` to resize to (bilinear, antialiased). Default: the size of the
-            first image; then an image of another size is an error.
+            first image, or of most images with `on_error="skip"`; then an image of another size
+            is an error.
         channels: 3 (RGB) or 1 (grey).
         batch_size: images in a batch of `images`.
         on_error: what a damaged image does. `"raise"`: an error with its number, the file and

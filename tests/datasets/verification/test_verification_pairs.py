@@ -346,6 +346,18 @@ def test_an_image_of_another_size_is_found_at_construction(tmp_path):
     assert read(tmp_path / "a.bin", size=(4, 4), verify=True).images.num_images == 6
 
 
+@pytest.mark.parametrize(
+    ("small", "skipped", "kept"), [([0], "1 images", [2, 3, 4, 5]), ([0, 1, 3], "3 images", [0, 1])]
+)
+def test_most_images_say_the_size(tmp_path, small, skipped, kept):
+    """Not the first one, unless as many have its size."""
+    pixels = [PIXELS[i, :5] if i in small else PIXELS[i] for i in range(6)]
+    (tmp_path / "a.bin").write_bytes(pickle.dumps(([png(image) for image in pixels], SAME), 4))
+    with pytest.warns(UserWarning, match=skipped):
+        pairs = read(tmp_path / "a.bin", on_error="skip", value_range=(0, 255))
+    np.testing.assert_array_equal(pairs.images.arrays(), [pixels[i] for i in kept])
+
+
 def test_many_numpy_arrays_are_no_flood(tmp_path, monkeypatch):
     """As many instructions as there is room for, at twenty and more an image."""
     images = [np.frombuffer(data + bytes(400), "uint8") for data in ENCODED * 20]
