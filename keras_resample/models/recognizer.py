@@ -140,19 +140,21 @@ class Recognizer(LabelledModel):
             logits = self.head(embeddings, targets, training=False)
         return {EMBEDDINGS: embeddings, LOGITS: logits, TARGETS: targets}
 
-    def embed(self, images, batch_size=32, verbose=0, flip=False):
+    def embed(self, images, batch_size=32, verbose=0, flip=False, value_range=None):
         """Embeddings of length 1, so that a dot product of two is their cosine.
 
         Args:
             images: Array, any data source of `keras.Model.predict`, of which labels are ignored,
                 or a list of paths of image files. The rows of a dataset of this package are in the
                 order of `dataset.labels`, also where it shuffles; a `tf.data.Dataset` that
-                shuffles gives its rows as they come. Files are resized to the encoder's input and
-                read in [0, 1]; for another range there is `kr.datasets.image_files`.
+                shuffles gives its rows as they come. Files are resized to the encoder's input.
             batch_size: Images per step, for arrays and paths.
             verbose: As in `keras.Model.predict`.
             flip: Whether to add to each embedding that of the mirror image, before the
                 normalisation, as the protocols of face recognition do.
+            value_range: Of files: the range `(low, high)` of values to read them in, that of
+                training. `None` is [0, 1], unless the encoder was trained on a dataset of another
+                range or scales its images itself: then it has to be given.
 
         Returns:
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
@@ -161,7 +163,13 @@ class Recognizer(LabelledModel):
             stays zeros, one with a NaN is NaN.
         """
         if are_paths(images):
-            images = images_of_files(images, self.encoder, batch_size)
+            arguments = batch_size, value_range, self._value_range
+            images = images_of_files(images, self.encoder, *arguments)
+        elif value_range is not None:
+            raise ValueError(
+                "`value_range` is for paths of files; other images come with their values. "
+                f"Received: value_range={value_range}, and images that are no paths"
+            )
         expected = self.known_input_shape()
         if hasattr(images, "shape") and expected and len(images.shape) == len(expected) - 1:
             raise ValueError(

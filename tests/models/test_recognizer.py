@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_resample.datasets import from_arrays, half_identities
+from keras_resample.datasets import from_arrays, half_identities, image_folder
 from keras_resample.heads import ArcFace, CosFace, CurricularFace
 from keras_resample.models import Recognizer
 from tests.numerics import to_numpy
@@ -276,6 +276,28 @@ def test_embeddings_of_files(tmp_path):
     unknown = Recognizer(keras.Sequential([layers.Flatten(), layers.Dense(8)]), ArcFace(CLASSES))
     with pytest.raises(ValueError, match="image_files.*Received: an encoder"):
         unknown.embed(paths)
+
+
+def test_files_are_embedded_in_the_range_of_training(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (6, 6), dtype="uint8")
+        Image.fromarray(pixels).save(tmp_path / name / "1.png")
+    dataset = image_folder(tmp_path, value_range=(-1, 1))
+    model = recognizer()
+    model.fit(dataset, verbose=0)
+    for value_range in (None, (0, 255)):
+        with pytest.raises(
+            ValueError, match=r"`value_range`.*\(-1.0, 1.0\).*Received: value_range="
+        ):
+            model.embed(dataset.paths, value_range=value_range)
+    found = model.embed(dataset.paths, value_range=(-1, 1))
+    np.testing.assert_allclose(found, model.embed(dataset), atol=1e-6)
+    with pytest.raises(ValueError, match="`value_range` is for paths.*Received"):
+        model.embed(dataset, value_range=(-1, 1))
+    scaling = Recognizer(encoder([layers.Rescaling(1 / 255)]), ArcFace(CLASSES))
+    assert scaling.embed(dataset.paths, value_range=(0, 255)).shape == (4, 8)
 
 
 def test_a_source_that_says_it_shuffles_is_refused():

@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.heads.labels import missing_labels
 from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.fitting import (
@@ -38,6 +39,7 @@ class LabelledModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.class_weights = None
         self._identities = None  # of the labels that were trained, where the dataset knows them
+        self._value_range = None  # of the images that were trained, likewise
 
     def known_input_shape(self):
         """Shape of the images, `None` where it is not known yet."""
@@ -79,6 +81,7 @@ class LabelledModel(keras.Model):
             self.warn_of_labels(y)
         identities = getattr(x, "identities", None)
         self._identities = None if identities is None else tuple(identities)
+        self._value_range = x.value_range if isinstance(x, ImageDataset) else None
         if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
             self._check_source(*validation_data[:2])
         elif validation_data is not None:
