@@ -181,16 +181,8 @@ class Recognizer(LabelledModel):
         embeddings = embedder.predict(images, batch_size=batch_size, verbose=verbose)
         return unit_vectors(np.asarray(embeddings, "float32"))
 
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        **kwargs,
-    ):
-        """As `keras.Model.compile`; without a loss, the cross-entropy of the logits."""
+    def scores_of(self, loss, metrics, weighted_metrics):
+        """The loss and the metrics of logits; without a loss, the cross-entropy."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         check_take_logits(loss, "loss", keras.losses.get)
@@ -198,7 +190,7 @@ class Recognizer(LabelledModel):
             check_take_logits(given, "metrics", keras.metrics.get)
         for layer in self.auxiliary_layers:
             layer.trainable = False
-        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+        return loss, metrics, weighted_metrics
 
     def known_input_shape(self):
         """That of the encoder, `None` where it has none yet."""

@@ -251,16 +251,8 @@ class Segmenter(LabelMapModel):
         metric = self.sampled_mean_iou if sampled else self.mean_iou
         return class_ious(ops.convert_to_numpy(metric.total_cm), self.ignore_class)
 
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        **kwargs,
-    ):
-        """As `keras.Model.compile`; without a loss, the cross-entropy."""
+    def scores_of(self, loss, metrics, weighted_metrics):
+        """The loss and the metrics of pixels; without a loss, the cross-entropy."""
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self.from_logits)
         self._pixel_loss = SegmentationLoss(loss, self.from_logits, self.ignore_class)
@@ -268,7 +260,7 @@ class Segmenter(LabelMapModel):
         if self.ignore_class is not None:  # so that ignored pixels count in no metric
             given = keras.tree.flatten([metrics or [], weighted_metrics or []])
             metrics, weighted_metrics = None, given or None
-        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+        return loss, metrics, weighted_metrics
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""

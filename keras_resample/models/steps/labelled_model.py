@@ -62,6 +62,23 @@ class LabelledModel(keras.Model):
             labels: numpy array that `fit` takes, of a built model.
         """
 
+    def scores_of(self, loss, metrics, weighted_metrics):
+        """What `compile` is given of these, as it is used; raises where it does not fit."""
+        return loss, metrics, weighted_metrics
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """As `keras.Model.compile`; without a loss, the cross-entropy."""
+        loss, metrics, weighted_metrics = self.scores_of(loss, metrics, weighted_metrics)
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+
     def get_compile_config(self):
         """As `keras.Model.get_compile_config`, with an optimizer of any backend."""
         return of_any_backend(super().get_compile_config())
