@@ -67,6 +67,22 @@ def test_a_class_that_never_comes_while_much_is_ignored(void):
     assert [w.filename for w in warned if "counts nowhere" in str(w.message)] == [__file__]
 
 
+@pytest.mark.parametrize("void", [VOID, -1])
+def test_batches_of_one_class_beside_the_ignored_one(void):
+    images, labels = scenes()
+    labels = labels.astype("int32")
+    several = Batches(images, np.where(labels == 0, void, labels))
+    one = Batches(images, np.where(labels == 0, 0, void))
+    model = segmenter("uniform", ignore_class=void)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(several, verbose=0)
+    told = rf"had the classes \[0\] only. If the label {void}.*num_classes={CLASSES}, ignore"
+    with pytest.warns(UserWarning, match=told) as warned:
+        model.fit(one, verbose=0)
+    assert [w.filename for w in warned if "counts nowhere" in str(w.message)] == [__file__]
+
+
 def test_the_ignored_class_may_have_a_weight_and_keys_may_be_whole_floats():
     images, labels = scenes()
     labels[:, 0] = VOID

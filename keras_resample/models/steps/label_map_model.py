@@ -2,9 +2,11 @@
 
 import warnings
 
+import keras
 import numpy as np
 
 from keras_resample.datasets.base.label_tally import LabelTally, label_counts
+from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
 from keras_resample.models.steps.segmentation_checks import (
@@ -58,6 +60,25 @@ class LabelMapModel(LabelledModel):
             message = tally.add(label_counts(label.astype("uint8")))
             if message:
                 warnings.warn(message, stacklevel=3)
+
+    def warn_of_training(self, source, labels):
+        """Warns where labels that came in batches had one class, and others counted nowhere.
+
+        Datasets of this package and arrays are counted before.
+        """
+        counted_before = isinstance(source, SegmentationDataset) or isinstance(labels, np.ndarray)
+        if self.ignore_class is None or counted_before:
+            return
+        pixels = keras.ops.convert_to_numpy(self.sampled_mean_iou.total_cm).sum(axis=1)
+        trained = np.flatnonzero(pixels)
+        if len(trained) < 2:
+            warnings.warn(
+                f"The labels counted last (of validation, where there is one) had the classes "
+                f"{trained.tolist()} only. If the label {self.ignore_class}, which counts nowhere, "
+                "stands for a class in your masks, give it that class's number. "
+                f"Received: num_classes={self.num_classes}, ignore_class={self.ignore_class}",
+                stacklevel=3,
+            )
 
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, also of no images, which networks need not take."""

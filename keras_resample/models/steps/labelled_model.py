@@ -62,6 +62,13 @@ class LabelledModel(keras.Model):
             labels: numpy array that `fit` takes, of a built model.
         """
 
+    def warn_of_training(self, source, labels):
+        """Warns of what only the training showed of its labels; here of nothing.
+
+        Args:
+            source, labels: `x` and `y` of `fit`.
+        """
+
     def scores_of(self, loss, metrics, weighted_metrics):
         """What `compile` is given of these, as it is used; raises where it does not fit."""
         return loss, metrics, weighted_metrics
@@ -107,6 +114,7 @@ class LabelledModel(keras.Model):
         history = super().fit(x, y, *args, **kwargs)
         last = {name: values[-1] for name, values in history.history.items()}
         warn_of_nan(last, self.known_classes())
+        self.warn_of_training(x, y)
         return history
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
