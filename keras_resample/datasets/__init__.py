@@ -7,10 +7,13 @@ from keras_resample.datasets.base.image_pairs import ImagePairs
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
 from keras_resample.datasets.recognition.arrays import from_arrays, npz
+from keras_resample.datasets.recognition.cub import cub
 from keras_resample.datasets.recognition.face_records import FaceRecords
+from keras_resample.datasets.recognition.fgvc_aircraft import fgvc_aircraft
 from keras_resample.datasets.recognition.half_identities import half_identities
 from keras_resample.datasets.recognition.image_folder import image_folder
 from keras_resample.datasets.recognition.image_list import image_list
+from keras_resample.datasets.recognition.stanford_cars import stanford_cars
 from keras_resample.datasets.recognition.write_records import write_records
 from keras_resample.datasets.segmentation.camvid import camvid
 from keras_resample.datasets.segmentation.cityscapes import cityscapes
@@ -38,8 +41,10 @@ __all__ = [
     "camvid",
     "cfp_pairs",
     "cityscapes",
+    "cub",
     "deep_globe",
     "digits",
+    "fgvc_aircraft",
     "from_arrays",
     "generated_scenes",
     "half_identities",
@@ -50,6 +55,7 @@ __all__ = [
     "npz",
     "pair_list",
     "segmentation_folder",
+    "stanford_cars",
     "verification_pairs",
     "write_records",
     "write_verification_pairs",

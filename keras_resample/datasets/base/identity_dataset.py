@@ -44,6 +44,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         batch_size: images in a batch; the last one of an epoch may be smaller.
         shuffle: whether each epoch has its own random order.
         seed: non-negative integer, the seed of that order.
+        cameras: integers `(n,)`, the camera of each image, for re-identification. Default: unknown.
         **kwargs: `value_range` and `data_format` as in `ImageDataset`: how the images are
             served, `(0, 1)` and `"channels_last"` by default; `workers`,
             `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
@@ -56,6 +57,8 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         class_names: names in the order of the labels, or `None`.
         paths: list of the file of each image, in the order of `labels`, or `None` where images
             are not files.
+        cameras: `(n,)` int32, what `kr.metrics` take as `probe_cameras` and `gallery_cameras`, or
+            `None`.
         identities: who the labels are, in their order, also after `subset(relabel=True)`.
         skipped: list of `(file, reason)` a reader left out; empty otherwise.
         epoch: the epoch whose order is in use. Writable.
@@ -88,6 +91,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         batch_size=32,
         shuffle=True,
         seed=0,
+        cameras=None,
         **kwargs,
     ):
         labels = as_labels(labels)
@@ -101,6 +105,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
             **kwargs,
         )
         self.labels = labels
+        self.cameras = None if cameras is None else as_cameras(cameras, len(labels))
         largest = int(labels.max())
         self.class_names = None if class_names is None else list(class_names)
         if num_classes is None:
@@ -228,6 +233,7 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
         part = copy.copy(self)
         part.load = Selection(self.load, indices)
         part.labels = self.labels[indices]
+        part.cameras = None if self.cameras is None else self.cameras[indices]
         part.num_images = len(indices)
         part._balanced = None
         if relabel:
@@ -255,3 +261,14 @@ def as_labels(labels):
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
     return labels.astype("int32")
+
+
+def as_cameras(cameras, num_images):
+    """`cameras` as int32 `(num_images,)`."""
+    cameras = np.asarray(cameras)
+    if cameras.shape != (num_images,) or cameras.dtype.kind not in "iu":
+        raise ValueError(
+            f"`cameras` must be {num_images} integers, one an image. "
+            f"Received: cameras of shape {cameras.shape} and dtype {cameras.dtype}"
+        )
+    return cameras.astype("int32")

@@ -146,12 +146,14 @@ class FileImage:
         files: paths.
         size: `(height, width)` to resize to, or `None`.
         channels: 1 (grey) or 3 (RGB).
+        boxes: `(left, top, right, bottom)` of each file, the part that is read; see `part_of`.
     """
 
-    def __init__(self, files, size, channels):
+    def __init__(self, files, size, channels, boxes=None):
         self.files = files
         self.size = size
         self.channels = channels
+        self.boxes = boxes
 
     def __call__(self, index):
         return name_errors(self.files[index], self._decoded, index)
@@ -159,15 +161,43 @@ class FileImage:
     def header(self, index, verify):
         """`((height, width), mode)` of a file; with `verify` every pixel is decoded too."""
         file = self.files[index]
-        return name_errors(file, image_header, file, verify)
+        return name_errors(file, self._header, index, verify)
+
+    def _header(self, index, verify):
+        (height, width), mode = image_header(self.files[index], verify)
+        if self.boxes is None:
+            return (height, width), mode
+        left, top, right, bottom = part_of((height, width), self.boxes[index])
+        return (bottom - top, right - left), mode
+
+    def select(self, indices):
+        """Keeps some of the files."""
+        self.files = [self.files[index] for index in indices]
+        if self.boxes is not None:
+            self.boxes = [self.boxes[index] for index in indices]
 
     def pixels(self, image, index):
         """What is served of a decoded image: float32 `(h, w, channels)` in `[0, 1]`."""
+        if self.boxes is not None:
+            image = image.crop(part_of((image.height, image.width), self.boxes[index]))
         return to_array(image, self.size, self.channels)
 
     def _decoded(self, index):
         with decoded_image(self.files[index]) as image:
             return self.pixels(image, index)
+
+
+def part_of(size, box):
+    """A box `(left, top, right, bottom)` in pixels, as far as it lies in an image of this size.
+
+    A right or bottom end of 0 or less is counted from there: `(0, 0, 0, -20)` leaves out 20 rows.
+    """
+    ends = zip((*box[2:],), size[::-1], strict=True)
+    right, bottom = (min(end if end > 0 else length + end, length) for end, length in ends)
+    left, top = (max(start, 0) for start in box[:2])
+    if left >= right or top >= bottom:
+        raise ValueError(f"there is nothing of it in the box {(*box,)}")
+    return left, top, right, bottom
 
 
 def name_errors(file, function, *args):

@@ -59,7 +59,7 @@ def screen(look, place, indices, on_error, progress=False):
     return np.array(good, "int64"), seen, skipped
 
 
-def scan_files(files, path, reader, size, channels, on_error, verify, progress):
+def scan_files(files, path, reader, size, channels, on_error, verify, progress, boxes=None):
     """Looks at image files: at their headers or, with `verify`, at every pixel.
 
     Args:
@@ -67,6 +67,7 @@ def scan_files(files, path, reader, size, channels, on_error, verify, progress):
         path: what led to them, for errors.
         reader: name of the public function, for errors.
         size, channels, on_error, verify, progress: as in `image_folder`.
+        boxes: as in `FileImage`.
 
     Returns:
         `(image, image_shape, good, skipped)`: a `FileImage` of the good files, the shape of what
@@ -79,7 +80,7 @@ def scan_files(files, path, reader, size, channels, on_error, verify, progress):
     size = None if size is None else as_size(size)
     channels = None if channels is None else as_channels(channels)
     pillow(reader)
-    image = FileImage(files, size, channels)
+    image = FileImage(files, size, channels, boxes)
     good, headers, skipped = screen(
         lambda index: image.header(index, verify),
         lambda index: (files[index], ""),
@@ -92,7 +93,7 @@ def scan_files(files, path, reader, size, channels, on_error, verify, progress):
             f"`path` must hold readable images in the layout of `{reader}`, and none was found. "
             f"Received: path={str(path)!r}, {len(files)} files, {len(skipped)} skipped"
         )
-    image.files = [files[index] for index in good]
+    image.select(good)
     if channels is None:
         image.channels = 1 if all(mode in GREY_MODES for _, mode in headers) else 3
     return image, (*(size or _shared_size(image.files, headers)), image.channels), good, skipped

@@ -40,6 +40,22 @@ def wrong_line(path, number, must, received):
     )
 
 
+def keyed_lines(path, must="be a key not used before and a value"):
+    """Values by their key, of lines `key value`, in their order; values may hold spaces.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for a line of another form, or a key that comes twice.
+    """
+    values = {}
+    for number, line in text_lines(path):
+        fields = line.split(None, 1)
+        if len(fields) != 2 or fields[0] in values:
+            raise wrong_line(path, number, must, line)
+        values[fields[0]] = fields[1]
+    return values
+
+
 def integer_table(path, columns, width, dtype="int64"):
     """A file of lines of integers, read at once: `(lines, width)`.
 

@@ -1,5 +1,7 @@
 """What a reader of identities in image files stands on: it only tells the layout."""
 
+import numpy as np
+
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
 from keras_resample.datasets.files.screening import scan_files, warn_of_skipped
 from keras_resample.datasets.recognition.arrays import renumbered
@@ -16,6 +18,8 @@ def identity_files(
     verify=None,
     progress=False,
     class_names=None,
+    cameras=None,
+    boxes=None,
     **kwargs,
 ):
     """An `IdentityDataset` of image files and their labels.
@@ -27,14 +31,21 @@ def identity_files(
         path: what the user gave, for errors.
         reader: name of the public function, for errors.
         size, channels, on_error, verify, progress, class_names: as in `image_folder`.
+        cameras: n integers, or `None`.
+        boxes: `(left, top, right, bottom)` in pixels of each image, the part that is read, or
+            `None` for all of it. Ends of 0 or less are counted from the right and the bottom.
         **kwargs: as in `IdentityDataset`.
     """
     image, image_shape, good, skipped = scan_files(
-        files, path, reader, size, channels, on_error, verify, progress
+        files, path, reader, size, channels, on_error, verify, progress, boxes
     )
     warn_of_skipped(skipped, "image files", more="" if class_names else _lost(labels, good))
     labels, class_names = renumbered([labels[index] for index in good], class_names)
-    dataset = IdentityDataset(image, labels, image_shape, class_names=class_names, **kwargs)
+    if cameras is not None:
+        cameras = np.asarray(cameras)[good]
+    dataset = IdentityDataset(
+        image, labels, image_shape, class_names=class_names, cameras=cameras, **kwargs
+    )
     dataset.skipped = skipped
     return dataset
 

@@ -147,6 +147,16 @@ def test_subset_selects_and_relabels():
     assert dataset.num_images == 5 and dataset.labels.tolist() == [0, 0, 3, 3, 5]
 
 
+def test_cameras_stay_with_their_images():
+    dataset = make([0, 0, 3, 3, 5], cameras=np.array([7, 2, 7, 1, 3]))
+    assert dataset.cameras.dtype == np.int32 and make([0, 1]).cameras is None
+    part = dataset.subset([4, 0, 2], relabel=True).subset([True, False, True])
+    assert part.cameras.tolist() == [3, 7] and part.labels.tolist() == [2, 1]
+    assert dataset.ordered().cameras.tolist() == [7, 2, 7, 1, 3]
+    assert dataset.balanced_batches(2, 2).cameras.tolist() == [7, 2, 7, 1, 3]
+    assert make([0, 1]).subset([0]).cameras is None
+
+
 def test_arrays_come_in_order():
     dataset = make([1, 0, 2], seed=5)
     images, labels = dataset.arrays(progress=True)
@@ -203,6 +213,8 @@ def test_an_identity_with_one_image_is_kept():
         ({"class_names": ["a"]}, ValueError, "1 names"),
         ({"image_shape": (2, 3)}, ValueError, "image_shape"),
         ({"load": 3}, TypeError, "load=3"),
+        ({"cameras": [1]}, ValueError, r"`cameras` must be 2 integers.*\(1,\)"),
+        ({"cameras": [1.0, 2.0]}, ValueError, "cameras of shape .* and dtype float64"),
     ],
 )
 def test_wrong_arguments(kwargs, error, message):
