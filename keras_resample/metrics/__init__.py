@@ -7,6 +7,7 @@ from keras_resample.metrics.identification.identification import (
     tpir_curve,
 )
 from keras_resample.metrics.identification.ijb import ijb_identification, ijb_verification
+from keras_resample.metrics.identification.rerank import rerank
 from keras_resample.metrics.identification.retrieval import (
     mean_average_precision,
     mean_inverse_penalty,
@@ -48,6 +49,7 @@ __all__ = [
     "mean_inverse_penalty",
     "mean_iou",
     "pair_scores",
+    "rerank",
     "resolution_gain",
     "roc",
     "tar_at_far",
