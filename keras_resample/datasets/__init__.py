@@ -10,10 +10,13 @@ from keras_resample.datasets.recognition.arrays import from_arrays, npz
 from keras_resample.datasets.recognition.cub import cub
 from keras_resample.datasets.recognition.face_records import FaceRecords
 from keras_resample.datasets.recognition.fgvc_aircraft import fgvc_aircraft
+from keras_resample.datasets.recognition.gallery_draws import gallery_draws
 from keras_resample.datasets.recognition.half_identities import half_identities
 from keras_resample.datasets.recognition.image_folder import image_folder
 from keras_resample.datasets.recognition.image_list import image_list
 from keras_resample.datasets.recognition.stanford_cars import stanford_cars
+from keras_resample.datasets.recognition.vehicle_id import vehicle_id
+from keras_resample.datasets.recognition.veri import veri
 from keras_resample.datasets.recognition.write_records import write_records
 from keras_resample.datasets.segmentation.camvid import camvid
 from keras_resample.datasets.segmentation.cityscapes import cityscapes
@@ -46,6 +49,7 @@ __all__ = [
     "digits",
     "fgvc_aircraft",
     "from_arrays",
+    "gallery_draws",
     "generated_scenes",
     "half_identities",
     "image_files",
@@ -56,6 +60,8 @@ __all__ = [
     "pair_list",
     "segmentation_folder",
     "stanford_cars",
+    "vehicle_id",
+    "veri",
     "verification_pairs",
     "write_records",
     "write_verification_pairs",
