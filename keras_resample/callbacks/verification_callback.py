@@ -1,20 +1,12 @@
 """Verification protocols while a model trains."""
 
-import warnings
-
-import keras
-import numpy as np
-
-from keras_resample.arguments import as_integer, check_choice
-from keras_resample.callbacks.best_model import SUFFIXES, BestModel
+from keras_resample.callbacks.embedding_callback import EmbeddingCallback
 from keras_resample.callbacks.protocol_checks import check_protocols, default_protocol
 from keras_resample.callbacks.protocol_numbers import mode_of_number, protocol_numbers
 from keras_resample.callbacks.verification_set import verification_sets
-from keras_resample.models.recognizer import Recognizer
-from keras_resample.models.steps.flip_embedder import FlipEmbedder
 
 
-class VerificationCallback(keras.callbacks.Callback):
+class VerificationCallback(EmbeddingCallback):
     """Measures embeddings on verification sets during `fit` and keeps the best model.
 
     At the end of an epoch (or every few batches) the images of each set are embedded batch by
@@ -95,6 +87,8 @@ class VerificationCallback(keras.callbacks.Callback):
     ['loss', 'verification_accuracy', 'verification_accuracy_std']
     """
 
+    title = "Verification"
+
     def __init__(
         self,
         data,
@@ -111,136 +105,47 @@ class VerificationCallback(keras.callbacks.Callback):
         batch_size=32,
         verbose="auto",
     ):
-        super().__init__()
+        super().__init__(
+            monitor=monitor,
+            mode=mode,
+            filepath=filepath,
+            save_weights_only=save_weights_only,
+            initial_value_threshold=initial_value_threshold,
+            every=every,
+            unit=unit,
+            flip=flip,
+            encoder=encoder,
+            batch_size=batch_size,
+            verbose=verbose,
+        )
+        self.protocol = protocol
         self.sets = verification_sets(data)
         self._protocols = {
             one.name: default_protocol(one) if protocol is None else protocol for one in self.sets
         }
         for one in self.sets:
             check_protocols(self._protocols[one.name], one)
-        check_choice(mode, "mode", ("auto", "max", "min"))
-        check_choice(unit, "unit", ("epoch", "batch"))
-        check_choice(verbose, "verbose", ("auto", 0, 1, 2))
-        suffix = SUFFIXES[bool(save_weights_only)]
-        if filepath is not None and not str(filepath).endswith(suffix):
-            raise ValueError(f"`filepath` must end in {suffix}. Received: {filepath=}")
-        if encoder is not None and not isinstance(encoder, keras.Model):
-            raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
-        self.protocol, self.monitor, self.mode = protocol, monitor, mode
-        self.filepath, self.save_weights_only = filepath, bool(save_weights_only)
-        self.initial_value_threshold = initial_value_threshold
-        self.every, self.unit, self.flip = as_integer(every, "every"), unit, bool(flip)
-        self.encoder, self.verbose = encoder, verbose
-        self.batch_size = as_integer(batch_size, "batch_size")
-        self.numbers = {}
-        self._keeper = None
-        self._flip_embedder = None
-        self._epoch, self._batches, self._fresh = 0, 0, False
-        if unit == "batch":
-            # Keras waits for the numbers of every batch if a callback has this method.
-            self.on_train_batch_end = self._batch_end
 
-    @property
-    def best(self):
-        """The best value of `monitor` so far, or `None`."""
-        return self.initial_value_threshold if self._keeper is None else self._keeper.best
-
-    def evaluate(self):
-        """Embed all sets and run the protocol now.
-
-        Returns:
-            Dict of the numbers, as they join the log.
-        """
-        # On JAX, asking for the model brings the current values back to its variables.
-        embedder, verbose = self._embedder(self.model), self._verbosity()
-        numbers, self._failed = {}, False
+    def measured(self):
+        numbers = {}
         for one in self.sets:
-            if verbose == 1:
-                print(f"\nVerification of {one.name!r}")
-            embeddings = one.embeddings(embedder, self.batch_size, int(verbose == 1))
-            numbers |= self._numbers_of(one, embeddings)
-        self.numbers = numbers
+            numbers |= self._numbers_of(one, self.embed(one))
         return numbers
 
     def _numbers_of(self, one, embeddings):
-        bad = ~np.isfinite(embeddings.reshape(len(embeddings), -1)).all(axis=1)
+        bad = self.bad_rows(one, embeddings)
         if bad.any():
             embeddings = embeddings.copy()
             embeddings[bad] = 0  # for the names of the numbers
         found = protocol_numbers(self._protocols[one.name], embeddings, one.truth)
         if bad.any():
-            self._failed |= bool(bad.all())
             found = dict.fromkeys(found, float("nan"))
-            warnings.warn(
-                f"The numbers of {one.name!r} are NaN: {bad.sum()} of its {len(bad)} embeddings "
-                f"are not finite, the first in row {int(bad.argmax())}. Look at that image; if the "
-                "loss is NaN too, lower the learning rate.",
-                stacklevel=2,
-            )
         return {f"{one.name}_{name}": value for name, value in found.items()}
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._fresh, self._seen = epoch, False, -1
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs = {} if logs is None else logs
-        if self.unit == "epoch" and (epoch + 1) % self.every == 0:
-            self._evaluate_and_keep(logs)
-        elif self._fresh:
-            logs.update(self.numbers)
-
-    def _batch_end(self, batch, logs=None):
-        # With several steps in one execution the batch number jumps.
-        before, self._batches = self._batches, self._batches + batch - self._seen
-        self._seen = batch
-        if self._batches // self.every > before // self.every:
-            self._evaluate_and_keep({}, batch)
-            self._fresh = True
-
-    def _evaluate_and_keep(self, logs, batch=None):
-        logs.update(self.evaluate())
-        if self._failed:
-            self.model.stop_training = True
-            return
-        monitor = self.monitor or next(iter(self.numbers))
-        check_choice(monitor, "monitor", sorted(logs))
-        if self._keeper is None:
-            self._keeper = BestModel(
-                monitor,
-                self._mode_of(monitor),
-                self.filepath,
-                self.save_weights_only,
-                self.initial_value_threshold,
-            )
-        fields = {**logs, "epoch": self._epoch + 1, "batch": 0 if batch is None else batch + 1}
-        path = self._keeper.update(self.model, logs[monitor], fields)
-        verbose = self._verbosity()
-        if verbose and (self.unit == "batch" or path):
-            line = " - ".join(f"{name}: {value:.4f}" for name, value in self.numbers.items())
-            print(f"\n{line}" + (f"; saved to {path}" if path else ""))
-
-    def _mode_of(self, monitor):
+    def mode_of(self, monitor):
         """`mode`, told by the protocol where it is "auto" and the number is one of a set."""
         of_sets = [one.name for one in self.sets if monitor.startswith(f"{one.name}_")]
         if self.mode != "auto" or monitor not in self.numbers or not of_sets:
             return self.mode
         name = max(of_sets, key=len)
         return mode_of_number(self._protocols[name], monitor[len(name) + 1 :])
-
-    def _embedder(self, model):
-        encoder = self.encoder
-        if encoder is None:
-            encoder = model.encoder if isinstance(model, Recognizer) else model
-        if not self.flip:
-            return encoder
-        if self._flip_embedder is None or self._flip_embedder.encoder is not encoder:
-            self._flip_embedder = FlipEmbedder(encoder)
-        return self._flip_embedder
-
-    def _verbosity(self):
-        if not keras.config.is_interactive_logging_enabled():
-            return 0
-        if self.verbose != "auto":
-            return self.verbose
-        verbose = (self.params or {}).get("verbose", 1)
-        return 1 if verbose == "auto" else int(verbose)
