@@ -24,6 +24,7 @@ from keras_resample.datasets.segmentation.deep_globe import deep_globe
 from keras_resample.datasets.segmentation.segmentation_folder import segmentation_folder
 from keras_resample.datasets.synthetic.bezier_palms import bezier_palms
 from keras_resample.datasets.synthetic.digits import digits
+from keras_resample.datasets.synthetic.fine_grained_scenes import fine_grained_scenes
 from keras_resample.datasets.synthetic.generated_scenes import generated_scenes
 from keras_resample.datasets.verification.cfp_pairs import cfp_pairs
 from keras_resample.datasets.verification.ijb_protocol import IJBProtocol
@@ -48,6 +49,7 @@ __all__ = [
     "deep_globe",
     "digits",
     "fgvc_aircraft",
+    "fine_grained_scenes",
     "from_arrays",
     "gallery_draws",
     "generated_scenes",

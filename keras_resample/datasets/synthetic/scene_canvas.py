@@ -76,21 +76,16 @@ class SceneCanvas:
         """A convex polygon `(n, 2)`; without a paint, its shadow."""
         x, y = self.pixels(*np.asarray(points).T)
         box, rows, columns = self._box(x.min(), y.min(), x.max(), y.max())
-        rows = rows[:, None]
+        following = np.arange(1, len(x) + 1) % len(x)
+        next_x, next_y = x[following], y[following]
+        rise = (next_y - y) * np.sign(np.sum(x * next_y - next_x * y))
         # An edge bounds, in each row, the columns to one side of it.
-        low = np.full(rows.shape, -np.inf)
-        high = np.full(rows.shape, np.inf)
-        area = np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)
-        for i in range(len(x)):
-            j = (i + 1) % len(x)
-            rise = (y[j] - y[i]) * np.sign(area)
-            if rise == 0:
-                continue
-            crossing = x[i] + (rows - y[i]) * (x[j] - x[i]) / (y[j] - y[i])
-            if rise > 0:
-                high = np.minimum(high, crossing)
-            else:
-                low = np.maximum(low, crossing)
+        sloping = rise != 0
+        x, y, run, climb = (end[sloping] for end in (x, y, next_x - x, next_y - y))
+        crossing = x + (rows[:, None] - y) * run / climb
+        rising = rise[sloping] > 0
+        low = crossing[:, ~rising].max(1, initial=-np.inf, keepdims=True)
+        high = crossing[:, rising].min(1, initial=np.inf, keepdims=True)
         inside = (columns >= low) & (columns < high)
         if paint is None:
             self.shade[box] |= inside
