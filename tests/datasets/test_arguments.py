@@ -18,6 +18,8 @@ def test_a_size_is_two_integers_of_any_kind(kind):
     palms = datasets.bezier_palms(np.int64(2), 1, size=size, channels=np.int64(3), seed=np.int64(1))
     assert palms.image_shape == (16, 24, 3)
     assert palms[0][0].shape == (2, 16, 24, 3)
+    beetles = datasets.fine_grained_scenes(np.int64(2), 1, size=size, num_cameras=np.int64(2))
+    assert beetles.image(1).shape == (16, 24, 3)
     scenes = datasets.generated_scenes(1, size=size, data_format="channels_last")
     assert scenes.image_shape == scenes.windows(size).image_shape == (16, 24, 3)
     large = datasets.generated_scenes(1, size=(32, 32), crop=size, data_format="channels_last")
@@ -29,6 +31,7 @@ def test_a_size_is_two_integers_of_any_kind(kind):
 def test_a_size_is_nothing_else(size):
     for make in (
         lambda: datasets.bezier_palms(2, 1, size=size),
+        lambda: datasets.fine_grained_scenes(2, 1, size=size),
         lambda: datasets.digits(size=size),
         lambda: datasets.generated_scenes(1, size=size),
         lambda: datasets.generated_scenes(1, size=(32, 32)).windows(size),

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from scipy.io import savemat
 
 from keras_resample import datasets
 
@@ -93,6 +94,45 @@ def ijb_protocol(folder, png, **kwargs):
     return datasets.IJBProtocol(folder, **kwargs).images
 
 
+def cub(folder, png, **kwargs):
+    write(folder / "images" / "1.png", png)
+    for name, value in (
+        ("images", "1.png"),
+        ("classes", "001.Gull"),
+        ("image_class_labels", "1"),
+        ("train_test_split", "1"),
+    ):
+        write(folder / f"{name}.txt", f"1 {value}")
+    return datasets.cub(folder, **kwargs)
+
+
+def stanford_cars(folder, png, **kwargs):
+    ends = {"bbox_x1": 1, "bbox_y1": 1, "bbox_x2": 9, "bbox_y2": 9}
+    car = {"relative_im_path": "1.png", "class": 1, "test": 0, **ends}
+    write(folder / "1.png", png)
+    savemat(folder / "cars_annos.mat", {"annotations": [car], "class_names": ["Fiat 500"]})
+    return datasets.stanford_cars(folder, **kwargs)
+
+
+def fgvc_aircraft(folder, png, **kwargs):
+    write(folder / "images" / "1.jpg", png)
+    write(folder / "images_variant_train.txt", "1 A300")
+    write(folder / "variants.txt", "A300")
+    return datasets.fgvc_aircraft(folder, keep_banner=True, **kwargs)
+
+
+def veri(folder, png, **kwargs):
+    write(folder / "image_train" / "0001_c001_1_0.jpg", png)
+    write(folder / "name_train.txt", "0001_c001_1_0.jpg")
+    return datasets.veri(folder, **kwargs)
+
+
+def vehicle_id(folder, png, **kwargs):
+    write(folder / "image" / "1.jpg", png)
+    write(folder / "train_test_split" / "train_list.txt", "1 1")
+    return datasets.vehicle_id(folder, **kwargs)
+
+
 OF_FILES = [
     image_folder,
     image_list,
@@ -102,6 +142,11 @@ OF_FILES = [
     lfw_pairs,
     cfp_pairs,
     ijb_protocol,
+    cub,
+    stanford_cars,
+    fgvc_aircraft,
+    veri,
+    vehicle_id,
 ]
 
 
