@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(keras_resample.__file__).resolve().parent
 # These stand below everything and import nothing of the package.
 GROUND = {"arguments", "files", "program", "version"}
 OPS = {"backend", "ops", "ops/restoring"}
-LAYERS = {*OPS, "layers/samplers", "layers/blocks"}
+LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions"}
 METRICS = {"metrics", "metrics/verification", "metrics/identification", "metrics/segmentation"}
 MODELS = {*LAYERS, *METRICS, "heads", "losses", "models", "models/networks", "models/steps"}
 DATASETS = {"datasets/files", "datasets/base"}
@@ -25,6 +25,7 @@ ALLOWED = {
     "ops/restoring": OPS,
     "layers/blocks": OPS,
     "layers/samplers": OPS | {"layers/blocks"},
+    "layers/regions": OPS,
     "heads": OPS,
     "losses": OPS | {"heads"},
     "metrics": OPS,

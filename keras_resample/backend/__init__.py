@@ -20,6 +20,8 @@ faster. All four use these words:
 import keras
 
 from keras_resample.backend.reference import (
+    accumulator,
+    bilinear_of,
     check_pixels,
     constant,
     fusion,

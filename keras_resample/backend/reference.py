@@ -94,15 +94,19 @@ def grid_gradients(products, fx, fy, weights):
     return to_x * weights, to_y * weights, to_weights
 
 
-def take_pixels(images, rows, cols):
-    """Reads `images` (b, h, w, c) at integer `rows`, `cols` (b or 1, ...) -> (b, ..., c)."""
+def take_pixels(images, rows, cols, which=None):
+    """Reads `images` (b, h, w, c) at integer `rows`, `cols` (b or 1, ...) -> (b, ..., c).
+
+    `which` (n,) says of which image each of `rows`, `cols` (n, ...) is, -> (n, ..., c).
+    """
     batch, height, width, channels = ops.shape(images)
     flat = rows * width + cols
-    if rows.shape[0] == 1:
+    if which is None and rows.shape[0] == 1:
         return ops.take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
     pixels, index = height * width, index_dtype(batch, height, width)
     pixels = ops.cast(pixels, index) if ops.is_tensor(pixels) else pixels
-    first = ops.cast(ops.arange(batch, dtype="int32"), index) * pixels
+    which = ops.arange(batch, dtype="int32") if which is None else which
+    first = ops.cast(which, index) * pixels
     flat = ops.cast(flat, index) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
     return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
@@ -125,6 +129,24 @@ def bilinear(images, positions, weights=None):
     Returns:
         (b, p, c), float64 for float64 images, else float32.
     """
+    return _bilinear(images, positions, weights)
+
+
+def bilinear_of(images, positions, which):
+    """`bilinear` of chosen images: `out[n, p] = sum_k images[which[n]](positions[n, p, k])`.
+
+    Args:
+        images: (b, h, w, c), any dtype.
+        positions: as of `bilinear`, (n, p, k, 2).
+        which: int32 (n,), from 0 to b - 1.
+
+    Returns:
+        (n, p, c), float64 for float64 images, else float32.
+    """
+    return _bilinear(images, positions, which=which)
+
+
+def _bilinear(images, positions, weights=None, which=None):
     dtype = accumulator(keras.backend.standardize_dtype(images.dtype))
     _, height, width, _ = ops.shape(images)
     positions = ops.cast(positions, dtype)
@@ -134,7 +156,7 @@ def bilinear(images, positions, weights=None):
     result = 0.0
     for rows, weight_y in ((top, 1.0 - fy), (bottom, fy)):
         for cols, weight_x in ((left, 1.0 - fx), (right, fx)):
-            pixels = ops.cast(take_pixels(images, rows, cols), dtype)
+            pixels = ops.cast(take_pixels(images, rows, cols, which), dtype)
             result = result + pixels * (scale * weight_y * weight_x)[..., None]
     return ops.sum(result, axis=-2)
 

@@ -1,5 +1,8 @@
-"""Samplers as Keras layers."""
+"""Samplers, and regions of feature maps, as Keras layers."""
 
+from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
+from keras_resample.layers.regions.region_pooling import RegionPooling
+from keras_resample.layers.regions.roi_align import RoIAlign
 from keras_resample.layers.samplers.crop_downsample import CropDownsample
 from keras_resample.layers.samplers.deformation_module import DeformationModule
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
@@ -10,11 +13,14 @@ from keras_resample.layers.samplers.sample_at import SampleAt
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
 __all__ = [
+    "AdaptiveRegionPooling",
     "CropDownsample",
     "DeformationModule",
     "FlowWarpDownsample",
     "GridSampler",
     "LearnedResizer",
+    "RegionPooling",
+    "RoIAlign",
     "SaliencySampler",
     "SampleAt",
     "UniformDownsample",

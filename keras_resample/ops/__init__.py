@@ -15,6 +15,7 @@ from keras_resample.ops.jacobian import (
     shrink_penalty,
     smoothness_penalty,
 )
+from keras_resample.ops.regions import roi_align
 from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
@@ -29,6 +30,7 @@ __all__ = [
     "jacobian_determinant",
     "resize_grid",
     "restore",
+    "roi_align",
     "saliency_grid",
     "sample",
     "shrink_penalty",

@@ -63,14 +63,7 @@ def check_fill(fill_value, dtype, interpolation):
 def check_shapes(images, grid, data_format):
     """Raises unless shapes of images and of a grid are 4D, have no empty side, and fit."""
     images, grid = tuple(images), tuple(grid)
-    axes = (
-        "height, width, channels" if data_format == "channels_last" else "channels, height, width"
-    )
-    if len(images) != 4 or 0 in images[1:]:
-        raise ValueError(
-            f"`images` must have shape (batch, {axes}) with no empty side. "
-            f"Received: images of shape {images}"
-        )
+    check_images(images, data_format)
     if len(grid) != 4 or 0 in grid[1:] or grid[-1] != 2:
         raise ValueError(
             "`grid` must have shape (batch, h', w', 2) with no empty side. "
@@ -80,4 +73,17 @@ def check_shapes(images, grid, data_format):
         raise ValueError(
             f"`grid` must have a batch of 1 (shared) or that of the images, {images[0]}. "
             f"Received: grid of shape {grid}"
+        )
+
+
+def check_images(images, data_format):
+    """Raises unless the shape of images is 4D and has no empty side."""
+    images = tuple(images)
+    axes = (
+        "height, width, channels" if data_format == "channels_last" else "channels, height, width"
+    )
+    if len(images) != 4 or 0 in images[1:]:
+        raise ValueError(
+            f"`images` must have shape (batch, {axes}) with no empty side. "
+            f"Received: images of shape {images}"
         )

@@ -1,0 +1,1 @@
+"""Regions of images and of feature maps."""
