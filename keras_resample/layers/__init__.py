@@ -10,6 +10,7 @@ from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.learned_resizer import LearnedResizer
 from keras_resample.layers.samplers.saliency_sampler import SaliencySampler
 from keras_resample.layers.samplers.sample_at import SampleAt
+from keras_resample.layers.samplers.spatial_transformer import SpatialTransformer
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RoIAlign",
     "SaliencySampler",
     "SampleAt",
+    "SpatialTransformer",
     "UniformDownsample",
 ]
 

@@ -90,7 +90,8 @@ def _windows(length, count, kernel):
         weights = ops.ones_like(offset)
     inside = ops.logical_and(offset >= 0.0, offset < length[..., None])
     weights = ops.where(inside, weights, 0.0)
-    return weights / ops.sum(weights[:, :1], axis=2, keepdims=True), start + length <= count
+    fits = start + length <= ops.cast(count, "float32")
+    return weights / ops.sum(weights[:, :1], axis=2, keepdims=True), fits
 
 
 def _first(found):

@@ -112,14 +112,15 @@ def test_a_region_is_that_of_its_own_map(adaptive):
     for i in range(3):
         alone, region = pool(MAPS[i : i + 1], k=0.7, adaptive=adaptive)
         assert_close(alone[0], together[i], 5e-6)
-        np.testing.assert_array_equal(region["boxes"][0], regions["boxes"][i])
+        found, expected = (pixel_boxes(r, (12, 10)) for r in (region, regions))
+        np.testing.assert_array_equal(found[0], expected[i])
 
 
 @BOTH
 def test_scale_and_shift_of_a_channel_leave_the_box(adaptive):
     _, regions = pool(MAPS, k=0.7, adaptive=adaptive)
     _, moved = pool(MAPS * [1.0, 30.0, 0.5, 7.0] + [0.0, 40.0, -3.0, 5.0], 0.5, 0.7, adaptive)
-    np.testing.assert_array_equal(moved["boxes"], regions["boxes"])
+    assert_close(moved["boxes"], regions["boxes"], 1e-6)
 
 
 @BOTH
@@ -192,7 +193,8 @@ def test_the_output_size_rounds_half_up():
 
 
 def test_region_pooling():
-    check_layer(kr.layers.RegionPooling, {"rate": 0.5}, MAPS, gradient=HALF)
+    only = ["config", "build", "symbolic_shape", "data_format", "keras_file", "exchange"]
+    check_layer(kr.layers.RegionPooling, {"rate": 0.5}, MAPS, only=only)
 
 
 def test_adaptive_region_pooling():
