@@ -8,7 +8,6 @@ from keras import ops
 import keras_resample as kr
 from keras_resample.layers import GridSampler, SpatialTransformer
 from tests.layer_test_case import check_layer
-from tests.layers.samplers.test_grid_sampler import VARIANT
 from tests.numerics import assert_close
 
 RANDOM = np.random.default_rng(0)
@@ -33,8 +32,10 @@ def with_numbers(numbers, **arguments):
 
 
 def test_default_network():
-    options = {"gradient": {"entries": 4, "step": 2.0**-10}, "half_tolerance": 2e-2}
-    check_layer(SpatialTransformer, {"size": (4, 5)}, IMAGES, prepare=random_weights, **options)
+    only = ["build", "symbolic_shape", "unknown_size", "data_format", "half_precision"]
+    only += ["keras_file", "exchange", "freezing"]
+    options = {"prepare": random_weights, "only": only, "half_tolerance": 2e-2}
+    check_layer(SpatialTransformer, {"size": (4, 5)}, IMAGES, **options)
 
 
 def test_a_network_of_ones_own():
@@ -42,8 +43,11 @@ def test_a_network_of_ones_own():
         pool = keras.layers.AveragePooling2D(3, data_format="channels_last")
         return {"factor": 0.5, "localization": pool, "transform": "similarity"}
 
-    only = [check for check in VARIANT if check not in ("data_format", "gradient")]
-    check_layer(SpatialTransformer, arguments, IMAGES, prepare=random_weights, only=only)
+    why = "the features of this network are in another order there"
+    skip = {"data_format": why, "unknown_size": "its number of features is that of a size"}
+    skip["half_precision"] = "of the default network"
+    options = {"prepare": random_weights, "gradient": {"entries": 4, "step": 2.0**-13}}
+    check_layer(SpatialTransformer, arguments, IMAGES, skip=skip, **options)
 
 
 @TRANSFORMS
@@ -87,15 +91,15 @@ def test_a_translation_in_relative_coordinates():
 
 def test_it_learns_where_an_object_is():
     """The gradient reaches the network: a shift that is asked for is found."""
-    images = np.zeros((4, 12, 12, 1), "float32")
+    images = np.zeros((160, 12, 12, 1), "float32")
     y, x = np.mgrid[:12, :12]
     images[..., 0] = np.exp(-((x - 7.0) ** 2 + (y - 5.5) ** 2) / 8.0)
-    target = np.exp(-((x - 5.5) ** 2 + (y - 5.5) ** 2) / 8.0)[None, ..., None].repeat(4, 0)
+    target = np.exp(-((x - 5.5) ** 2 + (y - 5.5) ** 2) / 8.0)[None, ..., None].repeat(160, 0)
     layer = SpatialTransformer(1.0, transform="translation", data_format="channels_last")
     model = keras.Sequential([keras.Input((12, 12, 1)), layer])
     model.compile(keras.optimizers.Adam(3e-3), "mse")
-    model.fit(images, target, batch_size=4, epochs=40, verbose=0)
-    assert_close(layer.matrix(images)[0, :, 2], [1.5 / 12, 0.0], 0.02)
+    model.fit(images, target, batch_size=4, verbose=0)
+    assert_close(layer.matrix(images[:1])[0, :, 2], [1.5 / 12, 0.0], 0.02)
 
 
 @pytest.mark.parametrize(
