@@ -4,6 +4,7 @@ from keras_resample.visualization.plot_class_frequency_change import plot_class_
 from keras_resample.visualization.plot_cost_curve import plot_cost_curve
 from keras_resample.visualization.plot_grid import plot_grid
 from keras_resample.visualization.plot_jacobian import plot_jacobian
+from keras_resample.visualization.plot_regions import plot_regions
 from keras_resample.visualization.plot_roc import plot_roc
 from keras_resample.visualization.plot_saliency import plot_saliency
 from keras_resample.visualization.plot_sampling_points import plot_sampling_points
@@ -15,6 +16,7 @@ __all__ = [
     "plot_cost_curve",
     "plot_grid",
     "plot_jacobian",
+    "plot_regions",
     "plot_roc",
     "plot_saliency",
     "plot_sampling_points",
