@@ -31,7 +31,7 @@ def dense(query, gallery, k1, k2, lambda_value):
     """The final distance of the published script, in plain loops over the whole matrix."""
     features = np.concatenate([query, gallery])
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    n, p = len(features), len(query)
+    n = len(features)
     original = np.array([[np.sum((a - b) ** 2) for b in features] for a in features])
     original = np.transpose(original / np.max(original, axis=0))
     initial_rank = np.argsort(original, axis=1, kind="stable")
@@ -51,12 +51,12 @@ def dense(query, gallery, k1, k2, lambda_value):
         weight = np.exp(-original[i, members])
         encoded[i, members] = weight / np.sum(weight)
     encoded = np.array([np.mean(encoded[initial_rank[i, :k2]], axis=0) for i in range(n)])
-    jaccard = np.zeros((p, n))
-    for i in range(p):
+    jaccard = np.zeros((n, n))
+    for i in range(n):
         for j in range(n):
             least = np.minimum(encoded[i], encoded[j]).sum()
             jaccard[i, j] = 1 - least / np.maximum(encoded[i], encoded[j]).sum()
-    return (jaccard * (1 - lambda_value) + original[:p] * lambda_value)[:, p:]
+    return jaccard * (1 - lambda_value) + original * lambda_value
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,20 @@ def dense(query, gallery, k1, k2, lambda_value):
 def test_the_dense_form(p, g, options):
     for seed in range(3):
         query, gallery, *_ = search(p, g, seed)
-        expected = 1 - dense(query, gallery, *options)
+        expected = 1 - dense(query, gallery, *options)[:p, p:]
         np.testing.assert_allclose(matrix(query, gallery, *options), expected, atol=1e-6)
         short = matrix(query.astype("float32"), gallery.astype("float32"), *options)
         assert short.dtype == "float32"
         np.testing.assert_allclose(short, expected, atol=1e-5)
+
+
+def test_a_set_that_is_its_own_gallery_stands_there_once():
+    embeddings, none, *_ = search(30, 0)
+    expected = 1 - dense(embeddings, none, 5, 3, 0.3)
+    found = matrix(embeddings, k1=5, k2=3)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(np.diag(found), 1, atol=1e-6)
+    assert not np.allclose(matrix(embeddings, embeddings, k1=5, k2=3), expected, atol=1e-3)
 
 
 @settings(max_examples=60, deadline=None)

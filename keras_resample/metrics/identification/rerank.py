@@ -8,7 +8,7 @@ from keras_resample.metrics.identification.reciprocal import encodings
 from keras_resample.metrics.verification.score_blocks import ScoreBlocks
 
 
-def rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, verbose=0):
+def rerank(query, gallery=None, k1=20, k2=6, lambda_value=0.3, verbose=0):
     """Scores of queries and gallery, re-ranked by their k-reciprocal neighbours.
 
     `score = (1 - lambda) J + lambda (1 - d)`, where d is the squared distance of the unit vectors,
@@ -30,7 +30,8 @@ def rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, verbose=0):
     Args:
         query: Float array (p, dim) of any length. An embedding of zeros has cosine 0 with every
             other.
-        gallery: Float array (g, dim).
+        gallery: Float array (g, dim). Default: the queries, once; numbers of images as cameras then
+            leave a query itself out of its ranking.
         k1: Number of nearest neighbours among all queries and the gallery, without itself. Those at
             the same distance are taken in the order of the rows, queries first.
         k2: Number of neighbours, with itself, whose encodings are averaged; 1 for none.
@@ -59,16 +60,20 @@ def rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, verbose=0):
     """
     k1, k2 = as_integer(k1, "k1"), as_integer(k2, "k2")
     lambda_value = as_number(lambda_value, "lambda_value", "[0, 1]")
-    query, gallery = embedding_array(query, "query"), embedding_array(gallery, "gallery")
+    query = embedding_array(query, "query")
     lengths(query, "query")
+    alone = gallery is None
+    gallery = query if alone else embedding_array(gallery, "gallery")
     if query.shape[1] != gallery.shape[1]:
         raise ValueError(
             "`query` and `gallery` must have the same dimension. "
             f"Received: query.shape={query.shape}, gallery.shape={gallery.shape}"
         )
     blocks = ScoreBlocks(query, gallery, verbose=verbose)
-    found, farthest = encodings(np.concatenate([query, gallery]), k1, k2, verbose=verbose)
-    return RerankedBlocks(blocks, found, inverse(farthest), lambda_value)
+    features = query if alone else np.concatenate([query, gallery])
+    found, farthest = encodings(features, k1, k2, verbose=verbose)
+    entries = found.columns_of(0 if alone else len(query), len(features))
+    return RerankedBlocks(blocks, found, entries, inverse(farthest), lambda_value)
 
 
 class RerankedBlocks(ScoreBlocks):
@@ -76,17 +81,16 @@ class RerankedBlocks(ScoreBlocks):
 
     Args:
         blocks: `ScoreBlocks` (p, g) of the cosines.
-        encodings: `SparseRows` (p + g, p + g), of the queries and then of the gallery.
-        per_distance: Array (p + g,), what a squared distance is multiplied by.
+        encodings: `SparseRows` (n, n), of the queries and then of the others.
+        entries: `SparseRows` (n, g), the columns of that part of them that is the gallery.
+        per_distance: Array (n,), what a squared distance is multiplied by.
         lambda_value: Share of the distance.
     """
 
-    def __init__(self, blocks, encodings, per_distance, lambda_value):
+    def __init__(self, blocks, encodings, entries, per_distance, lambda_value):
         super().__init__(blocks.probes, blocks.gallery, verbose=blocks.verbose)
-        queries = len(blocks.probes)
-        self._encodings = encodings
-        self._entries_with = encodings.columns_of(queries, queries + len(blocks.gallery))
-        self._per_distance = per_distance[:queries, None]
+        self._encodings, self._entries = encodings, entries
+        self._per_distance = per_distance[: self.shape[0], None]
         self._lambda = lambda_value
 
     def __iter__(self):
@@ -101,7 +105,7 @@ class RerankedBlocks(ScoreBlocks):
     def _overlap(self, rows):
         """J of the queries `rows`, (rows, g)."""
         place, column, of_query = self._encodings.of(rows)
-        pair, entry, of_entry = self._entries_with.of(column)
+        pair, entry, of_entry = self._entries.of(column)
         common = np.zeros((len(rows), self.shape[1]), "float32")
         np.add.at(common, (place[pair], entry), np.minimum(of_query[pair], of_entry))
         return common / (2 - common)  # both rows add up to 1
