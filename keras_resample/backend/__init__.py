@@ -25,6 +25,7 @@ from keras_resample.backend.reference import (
     check_pixels,
     constant,
     fusion,
+    gather,
     grouped_convolution,
     mapped,
     nearest,
@@ -37,12 +38,13 @@ if keras.backend.backend() == "tensorflow":
         bilinear,
         check_pixels,
         fusion,
+        gather,
         grouped_convolution,
         mapped,
         smallest,
     )
 elif keras.backend.backend() == "jax":
-    from keras_resample.backend.jax import bilinear, nearest
+    from keras_resample.backend.jax import bilinear, gather, nearest
 elif keras.backend.backend() == "torch":
     from keras_resample.backend.torch import bilinear, constant, smallest, untraced
 else:

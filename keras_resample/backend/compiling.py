@@ -1,4 +1,4 @@
-"""Functions that hold loops, compiled once for each size where eager calls are slow."""
+"""Functions that hold loops, compiled once for each size where their calls are slow to start."""
 
 import functools
 
@@ -6,32 +6,53 @@ import keras
 
 
 def compiled_once(function):
-    """`function` of tensors, and of integers by keyword, as one graph also where it runs eagerly.
+    """`function` of tensors, and of integers by keyword, as one graph for each size.
 
     Outside of `jit`, JAX would compile its loops at every call, and TensorFlow would run them
-    operation by operation. Inside of a graph, and on PyTorch, it is the function itself.
+    operation by operation. Inside of a graph TensorFlow would trace them anew for every graph
+    (`predict`, `evaluate`, an export), where one is enough. On PyTorch, and where a size is not
+    known before the graph runs, it is the function itself.
     """
     backend = keras.backend.backend()
     if backend == "jax":
-        import jax
+        return _compiled_by_jax(function)
+    if backend == "tensorflow":
+        return _compiled_by_tensorflow(function)
+    return function
 
-        compile_it, runs_eagerly = jax.jit, lambda: True
-    elif backend == "tensorflow":
-        import tensorflow as tf
 
-        compile_it = functools.partial(tf.function, autograph=False)
-        runs_eagerly = tf.executing_eagerly
-    else:
-        return function
+def _compiled_by_jax(function):
+    import jax
 
     @functools.lru_cache(maxsize=64)
     def compiled(options):
-        return compile_it(functools.partial(function, **dict(options)))
+        return jax.jit(functools.partial(function, **dict(options)))
 
     @functools.wraps(function)
     def call(*tensors, **options):
-        if not runs_eagerly():
-            return function(*tensors, **options)
         return compiled(tuple((name, int(value)) for name, value in options.items()))(*tensors)
+
+    return call
+
+
+def _compiled_by_tensorflow(function):
+    import tensorflow as tf
+
+    @functools.lru_cache(maxsize=64)
+    def compiled(options, shapes):
+        signature = [tf.TensorSpec(shape, "float32") for shape in shapes]
+        piece = functools.partial(function, **dict(options))
+        return tf.function(piece, input_signature=signature, autograph=False)
+
+    @functools.wraps(function)
+    def call(*tensors, **options):
+        if tf.executing_eagerly():
+            options = {name: int(size) for name, size in options.items()}
+        # One graph for all batches but those of 1, which may be shared by others.
+        shapes = tuple((1 if t.shape[0] == 1 else None, *t.shape[1:]) for t in tensors)
+        is_known = all(isinstance(size, int) for size in options.values())
+        if not is_known or any(None in shape[1:] for shape in shapes):
+            return function(*tensors, **options)
+        return compiled(tuple(options.items()), shapes)(*tensors)
 
     return call

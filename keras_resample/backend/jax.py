@@ -68,6 +68,12 @@ def taps(images, x, y):
     return [first + step for step in (0, right, below, below + right)], fx, fy
 
 
+def gather(table, index, axis=0):
+    """See `reference.gather`."""
+    place = (*(slice(None),) * axis, index)
+    return table.at[place].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
 def nearest(images, rows, cols):
     """See `reference.nearest`; no index counts the pixels of the whole batch."""
     return take(images, rows * images.shape[2] + cols)

@@ -111,6 +111,14 @@ def take_pixels(images, rows, cols, which=None):
     return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
 
+def gather(table, index, axis=0):
+    """`keras.ops.take` of indices that are all in [0, n): none is checked or counted from the end.
+
+    (Of one that is not, the result is undefined.)
+    """
+    return ops.take(table, index, axis=axis)
+
+
 def bilinear(images, positions, weights=None):
     """Sums bilinear samples: `out[b, p] = sum_k weights[b, p, k] images[b](positions[b, p, k])`.
 

@@ -73,6 +73,11 @@ def take(images, indices):
     return tf.gather(images, indices, axis=1, batch_dims=1)
 
 
+def gather(table, index, axis=0):
+    """See `reference.gather`."""
+    return tf.gather(table, index, axis=axis)
+
+
 def forward(images, x, y, weights):
     """The weighted sum; `add_n`, as the optimizer would take a chain of `+` out of the fusion.
 

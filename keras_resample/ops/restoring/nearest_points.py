@@ -87,13 +87,13 @@ def _guess(points, bad, tiles):
             count = ops.shape(block)[axis]
             first = ops.arange((count + 1) // 2, dtype="int32") * 2
             second = ops.minimum(first + 1, count - 1)
-            block = ops.maximum(*(ops.take(block, n, axis=axis) for n in (first, second)))
+            block = ops.maximum(*(backend.gather(block, n, axis=axis) for n in (first, second)))
         blocks.append(block)
     block = ops.maximum(blocks.pop(), 0)
     for finer in reversed(blocks):
         for axis in (0, 1):
             half = ops.arange(ops.shape(finer)[axis], dtype="int32") // 2
-            block = ops.take(block, half, axis=axis)
+            block = backend.gather(block, half, axis=axis)
         block = ops.where(finer < 0, block, finer)
     return ops.reshape(block, (tiles.count,))
 
@@ -108,7 +108,7 @@ class _Neighbours:
         for axis, count in enumerate((rows, self.cols)):
             first = ops.arange(count, dtype="int32") - NEAR // 2
             first = ops.clip(first, 0, ops.maximum(count - NEAR, 0))
-            points = ops.take(points, ops.reshape(first[:, None] + steps, (-1,)), axis=axis)
+            points = backend.gather(points, ops.reshape(first[:, None] + steps, (-1,)), axis=axis)
             firsts.append(first)
         table = ops.reshape(points, (rows, NEAR, self.cols, NEAR, 2))
         table = ops.transpose(table, (0, 2, 4, 1, 3))
@@ -117,8 +117,8 @@ class _Neighbours:
 
     def around(self, point):
         """The first of the points around each point, and the x and the y of all, (9, ...)."""
-        x, y = ops.split(ops.transpose(ops.take(self.table, point, axis=0)), 2, axis=0)
-        return ops.take(self.first, point, axis=0), x, y
+        x, y = ops.split(ops.transpose(backend.gather(self.table, point)), 2, axis=0)
+        return backend.gather(self.first, point), x, y
 
     def nearest(self, first, distance):
         """The smallest of the distances to the points around, (9, ...), and that point."""
@@ -142,7 +142,7 @@ def _search_tree(tree, tiles, best, doubtful):
         best, doubtful = _refine(looking(count), tiles, best, doubtful, share)
 
     def walk(tile):
-        found = tree.walk(ops.take(best, tile, axis=1), tiles.centers(tile))
+        found = tree.walk(backend.gather(best, tile, axis=1), tiles.centers(tile))
         return found, ops.zeros_like(tile, dtype="bool")
 
     return _refine(walk, tiles, best, doubtful, WALKERS)[0]
@@ -170,7 +170,7 @@ def _refine(search, tiles, best, doubtful, share):
 
     def some(done, best, doubtful):
         wanted = done + ops.arange(together, dtype="int32")
-        tile = ops.take(queue, ops.minimum(wanted, tiles.count), axis=0)
+        tile = backend.gather(queue, ops.minimum(wanted, tiles.count))
         found, still = search(tile)
         column, row = ops.meshgrid(tile, pixel)
         place = ops.reshape(ops.stack([row, column], axis=-1), (-1, 2))

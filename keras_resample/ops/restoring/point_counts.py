@@ -10,6 +10,7 @@ above and to the left of each corner of its cells, and four of these numbers giv
 
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.ops.restoring.tiles import TILE
 
 CELL = 2  # pixels; divides TILE
@@ -47,7 +48,7 @@ class PointCounts:
         return ops.sum(ops.cast(inside, "int32"), axis=0) == there
 
     def _total(self, row, col):
-        return ops.take(self.totals, row * (self.cols + 1) + col, axis=0)
+        return backend.gather(self.totals, row * (self.cols + 1) + col)
 
 
 def cells_of(points, bad, side, rows, cols):

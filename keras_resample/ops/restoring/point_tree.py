@@ -40,9 +40,9 @@ class PointTree:
         self.roots = -(-ops.shape(order)[0] // side)
         leaf = ops.arange(self.roots * side, dtype="int32")
         exists = leaf < ops.shape(order)[0]
-        self.leaf_point = ops.cast(ops.take(order, ops.where(exists, leaf, 0), axis=0), "int32")
-        exists = exists & ops.logical_not(ops.take(bad, self.leaf_point, axis=0))
-        point = ops.take(points, self.leaf_point, axis=0)
+        self.leaf_point = ops.cast(backend.gather(order, ops.where(exists, leaf, 0)), "int32")
+        exists = exists & ops.logical_not(backend.gather(bad, self.leaf_point))
+        point = backend.gather(points, self.leaf_point)
         low = ops.where(exists[:, None], point, NOWHERE)
         high = ops.where(exists[:, None], point, -NOWHERE)
         self.levels = [ops.concatenate([low, high], axis=1)]
@@ -95,17 +95,17 @@ class PointTree:
             chosen = chosen[:-1]
             chosen = chosen if number is None else ops.take_along_axis(number, chosen, axis=0)
             number = ops.reshape(chosen[:, None] * 16 + inside, (count * 16, -1))
-            boxes = ops.take(ops.reshape(self.levels[level], (-1, 16 * 4)), chosen, axis=0)
+            boxes = backend.gather(ops.reshape(self.levels[level], (-1, 16 * 4)), chosen)
             boxes = ops.transpose(ops.reshape(boxes, (count, -1, 16, 4)), (3, 0, 2, 1))
             boxes = ops.reshape(boxes, (4, count * 16, -1))
         distance, place = backend.smallest(squared_distances(boxes[0], boxes[1], centers), 1)
         leaf = ops.take_along_axis(number, place[0], axis=0)
-        return ops.take(self.leaf_point, leaf, axis=0), ops.max(distance[0], axis=0) > left_out
+        return backend.gather(self.leaf_point, leaf), ops.max(distance[0], axis=0) > left_out
 
     def walk(self, best, centers):
         """The points nearest to the pixels of tiles, (16, tiles), starting from `best` ones."""
         x, y = pixels(centers)
-        point = ops.take(self.points, best, axis=0)
+        point = backend.gather(self.points, best)
         smallest = ops.square(point[..., 0] - x) + ops.square(point[..., 1] - y)
         leaves = ops.shape(self.leaf_point)[0]
 
@@ -113,7 +113,7 @@ class PointTree:
             return ops.any(node < self.end)
 
         def visit(node, smallest, leaf):
-            box = ops.take(self.boxes, node, axis=0)
+            box = backend.gather(self.boxes, node)
             gap_x = ops.maximum(ops.maximum(box[..., 0] - x, x - box[..., 2]), 0.0)
             gap_y = ops.maximum(ops.maximum(box[..., 1] - y, y - box[..., 3]), 0.0)
             distance = ops.square(gap_x) + ops.square(gap_y)
@@ -121,13 +121,13 @@ class PointTree:
             found = closer & (node < leaves)
             leaf = ops.where(found, node, leaf)
             smallest = ops.where(found, distance, smallest)
-            inside, after = (ops.take(table, node, axis=0) for table in (self.inside, self.after))
+            inside, after = (backend.gather(table, node) for table in (self.inside, self.after))
             return ops.where(closer, inside, after), smallest, leaf
 
         first = ops.zeros_like(best) + (self.end - self.roots)
         state = (first, smallest, ops.full_like(best, -1))
         leaf = ops.while_loop(unfinished, visit, state)[2]
-        return ops.where(leaf < 0, best, ops.take(self.leaf_point, ops.maximum(leaf, 0), axis=0))
+        return ops.where(leaf < 0, best, backend.gather(self.leaf_point, ops.maximum(leaf, 0)))
 
 
 def _place_on_curve(points, bad):

@@ -199,7 +199,7 @@ def _displacement_at(cells, size, place):
         for p, count in ((place[0], cols), (place[1], rows))
     )
     fx, fy = place[0] - ops.cast(col, "float32"), place[1] - ops.cast(row, "float32")
-    corners = ops.transpose(ops.take(cells, row * cols + col, axis=0))
+    corners = ops.transpose(backend.gather(cells, row * cols + col))
     a, b, c, d = ops.split(corners, 4, axis=0)
     top, bottom = a + (b - a) * fx, c + (d - c) * fx
     return top + (bottom - top) * fy, (b - a) * (1 - fy) + (d - c) * fy, bottom - top
