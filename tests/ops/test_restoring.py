@@ -343,12 +343,17 @@ def test_xla_and_a_size_that_is_one_tensor():
 
 
 @pytest.mark.backends("jax")
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-def test_jit(interpolation):
+@pytest.mark.parametrize(
+    ("interpolation", "other"),
+    # Where a grid folds, Newton's steps multiply the rounding, which a compiler may change.
+    [("nearest", GRIDS["random"](*SHAPE)), ("bilinear", zoomed(*SHAPE, strength=0.05))],
+    ids=["nearest", "bilinear"],
+)
+def test_jit(interpolation, other):
     import jax
 
     values = np.random.default_rng(0).normal(size=(2, *SHAPE, 2)).astype("float32")
-    grid = np.stack([GRIDS["random"](*SHAPE), zoomed(*SHAPE)]).astype("float32")
+    grid = np.stack([other, zoomed(*SHAPE)]).astype("float32")
     found = jax.jit(lambda v, g: restore(v, g, SIZE, interpolation))(values, grid)
     assert_close(found, restore(values, grid, SIZE, interpolation), 1e-5)
 
