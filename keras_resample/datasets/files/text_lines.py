@@ -1,5 +1,6 @@
 """Lines of the field's text files, with their numbers."""
 
+import ntpath
 import os
 
 import numpy as np
@@ -54,6 +55,27 @@ def keyed_lines(path, must="be a key not used before and a value"):
             raise wrong_line(path, number, must, line)
         values[fields[0]] = fields[1]
     return values
+
+
+def inner_path(folder, name, listed):
+    """`folder/name`, where `name` is of a list and may have sub-folders, with `/` between them.
+
+    Args:
+        folder: where the named files are.
+        name: what the list says.
+        listed: path of the list, for errors.
+
+    Raises:
+        ValueError: for a name that leads out of the folder, so that a downloaded list cannot: an
+            absolute one, or one with `..`, a drive or a backslash.
+    """
+    absolute = name.startswith("/") or ntpath.splitdrive(name)[0]
+    if absolute or "\\" in name or ".." in name.split("/"):
+        raise ValueError(
+            f"{os.fspath(listed)!r} must name images inside of {os.fspath(folder)!r}. "
+            f"Received: {name[:200]!r}"
+        )
+    return os.path.join(folder, name)
 
 
 def integer_table(path, columns, width, dtype="int64"):

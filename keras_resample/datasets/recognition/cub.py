@@ -2,7 +2,7 @@
 
 import os
 
-from keras_resample.datasets.files.text_lines import keyed_lines
+from keras_resample.datasets.files.text_lines import inner_path, keyed_lines
 from keras_resample.datasets.recognition.class_protocol import check_protocol, protocol_part
 from keras_resample.datasets.recognition.identity_files import identity_files
 
@@ -73,7 +73,8 @@ def cub(path, protocol="classification", split="train", crop_to_box=False, **kwa
     if crop_to_box:
         boxes = [_box(line, path) for line in _column(path, "bounding_boxes", files)]
         boxes = [boxes[index] for index in chosen]
-    files = [os.path.join(path, "images", file) for file in files.values()]
+    folder = os.path.join(path, "images")
+    files = [inner_path(folder, file, _file(path, "images")) for file in files.values()]
     return identity_files(
         [files[index] for index in chosen],
         [labels[index] for index in chosen],

@@ -3,7 +3,7 @@
 import os
 
 from keras_resample.arguments import check_choice
-from keras_resample.datasets.files.text_lines import keyed_lines, text_lines
+from keras_resample.datasets.files.text_lines import inner_path, keyed_lines, text_lines
 from keras_resample.datasets.recognition.identity_files import identity_files
 
 SPLITS = ("train", "val", "trainval", "test")
@@ -66,12 +66,14 @@ def fgvc_aircraft(
     check_choice(level, "level", tuple(LEVELS))
     data = os.path.join(path, "data")
     data = data if os.path.isdir(data) else os.fspath(path)
-    images = keyed_lines(os.path.join(data, f"images_{level}_{split}.txt"))
+    listed = os.path.join(data, f"images_{level}_{split}.txt")
+    images = keyed_lines(listed)
+    folder = os.path.join(data, "images")
     boxes = None if keep_banner else [WITHOUT_BANNER] * len(images)
     if crop_to_box:
         boxes = _boxes(os.path.join(data, "images_box.txt"), images)
     return identity_files(
-        [os.path.join(data, "images", f"{image}.jpg") for image in images],
+        [inner_path(folder, f"{image}.jpg", listed) for image in images],
         list(images.values()),
         path,
         "fgvc_aircraft",

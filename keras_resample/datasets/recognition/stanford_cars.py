@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_resample.datasets.files.matlab_file import matlab_file
+from keras_resample.datasets.files.text_lines import inner_path
 from keras_resample.datasets.recognition.class_protocol import check_protocol, protocol_part
 from keras_resample.datasets.recognition.identity_files import identity_files
 
@@ -75,7 +76,7 @@ def stanford_cars(path, protocol="classification", split="train", crop_to_box=Fa
     files, labels, in_train, boxes = zip(*cars, strict=True)
     chosen, class_names = protocol_part(labels, in_train, names, protocol, split)
     return identity_files(
-        [os.path.join(path, files[index]) for index in chosen],
+        [files[index] for index in chosen],
         [labels[index] for index in chosen],
         path,
         "stanford_cars",
@@ -89,7 +90,8 @@ def _joined(path):
     """`(cars, class_names)` of all annotations in one file."""
     variables = matlab_file(path, "stanford_cars")
     names = _class_names(variables, path)
-    return _cars(variables, names, path, "relative_im_path", lambda car: not car["test"]), names
+    cars = _cars(variables, names, path, "relative_im_path", lambda car: not car["test"])
+    return _inside(os.path.dirname(path), cars, path), names
 
 
 def _development_kit(path):
@@ -105,8 +107,12 @@ def _development_kit(path):
             listed = os.path.join(path, name)  # the one with labels came later, by itself
         variables = matlab_file(listed, "stanford_cars")
         part = _cars(variables, names, listed, "fname", lambda car, i=images: i == "cars_train")
-        cars += [(os.path.join(images, file), *rest) for file, *rest in part]
+        cars += _inside(os.path.join(path, images), part, listed)
     return cars, names
+
+
+def _inside(folder, cars, listed):
+    return [(inner_path(folder, file, listed), *rest) for file, *rest in cars]
 
 
 def _class_names(variables, path):

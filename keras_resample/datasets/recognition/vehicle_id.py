@@ -3,7 +3,7 @@
 import os
 
 from keras_resample.arguments import check_choice
-from keras_resample.datasets.files.text_lines import keyed_lines
+from keras_resample.datasets.files.text_lines import inner_path, keyed_lines
 from keras_resample.datasets.recognition.identity_files import identity_files
 
 # Each part with its list: of all vehicles to train on, or of 800, 1600 or 2400 to search.
@@ -60,12 +60,11 @@ def vehicle_id(path, part="train", **kwargs):
         CVPR 2016.
     """
     check_choice(part, "part", tuple(PARTS))
-    vehicles = keyed_lines(
-        os.path.join(path, "train_test_split", PARTS[part]),
-        "be an image not listed before and its vehicle",
-    )
+    listed = os.path.join(path, "train_test_split", PARTS[part])
+    vehicles = keyed_lines(listed, "be an image not listed before and its vehicle")
+    images = os.path.join(path, "image")
     return identity_files(
-        [os.path.join(path, "image", f"{image}.jpg") for image in vehicles],
+        [inner_path(images, f"{image}.jpg", listed) for image in vehicles],
         list(vehicles.values()),
         path,
         "vehicle_id",

@@ -10,7 +10,12 @@ from keras_resample.arguments import as_size
 from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.datasets.files.image_decoding import as_channels, pillow
 from keras_resample.datasets.files.screening import as_verify, screen, warn_of_skipped
-from keras_resample.datasets.files.text_lines import integer_table, text_lines, wrong_line
+from keras_resample.datasets.files.text_lines import (
+    inner_path,
+    integer_table,
+    text_lines,
+    wrong_line,
+)
 from keras_resample.datasets.verification.aligned_face import AlignedFace
 
 
@@ -108,7 +113,10 @@ class IJBProtocol:
         pillow("IJBProtocol")
         if not os.path.isdir(path):
             raise FileNotFoundError(f"`path` must be a folder. Received: path={str(path)!r}")
-        self.names, self.templates, self.media = _templates(_meta(path, "face_tid_mid.txt"))
+        listed = _meta(path, "face_tid_mid.txt")
+        self.names, self.templates, self.media = _templates(listed)
+        crops = os.path.join(path, "loose_crop")
+        files = [inner_path(crops, name, listed) for name in self.names]
         self.landmarks, self.detector_scores = _points(
             _meta(path, "name_5pts_score.txt"), self.names
         )
@@ -122,7 +130,6 @@ class IJBProtocol:
         }
         probes = _meta(path, "1N_probe_mixed.csv", needed=False)
         self.probes = _subjects(probes) if probes else None
-        files = [os.path.join(path, "loose_crop", name) for name in self.names]
         face = AlignedFace(files, size, channels, self.landmarks)
         self.skipped = []
         if verify:
@@ -188,18 +195,11 @@ def _templates(path):
         except (ValueError, OverflowError):
             must = "be an image, a template and a medium (integers)"
             raise wrong_line(path, line, must, text) from None
-        names.append(_plain_name(name, path, line))
+        names.append(name)
     if not names:
         raise ValueError(f"A file of templates must have lines. Received: {path!r} with none")
     templates, media = np.array(numbers, "int32").T
     return names, templates, media
-
-
-def _plain_name(name, path, line):
-    # A downloaded list must not lead out of the folder of images.
-    if os.path.isabs(name) or ".." in name.replace("\\", "/").split("/"):
-        raise wrong_line(path, line, "name an image inside of loose_crop", name)
-    return name
 
 
 def _points(path, names):

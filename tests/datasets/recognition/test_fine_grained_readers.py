@@ -1,6 +1,7 @@
 """Readers of fine-grained sets, on small files in their layouts."""
 
 import builtins
+import re
 import zlib
 
 import numpy as np
@@ -287,3 +288,21 @@ def test_wrong_choices(tmp_path, reader, wrong):
     name = next(iter(wrong))
     with pytest.raises(ValueError, match=f"`{name}` must be one of.*Received: {name}="):
         reader(tmp_path, **wrong)
+
+
+@pytest.mark.parametrize("name", ["../a", "/etc/a", "b/../../a", "C:a", "C:/a", "b\\a", "//host/a"])
+def test_no_list_leads_out_of_the_folder(birds, name):
+    received = f"must name images inside of .*Received: .*{re.escape(repr(name)[1:-1])}"
+    write(birds, {"images": CUB["images"].replace("001.A_Bird/a bird 1.png", name)})
+    with pytest.raises(ValueError, match=f"images.txt.*{received}"):
+        datasets.cub(birds)
+    write(birds / "data", {"images_variant_test": f"{name} 737\n", "variants": "737\n"})
+    with pytest.raises(ValueError, match=f"images_variant_test.txt.*{received}"):
+        datasets.fgvc_aircraft(birds, "test")
+    write(birds / "train_test_split", {"train_list": f"{name} 7\n"})
+    with pytest.raises(ValueError, match=f"train_list.txt.*{received}"):
+        datasets.vehicle_id(birds)
+    outside = {**car(1, 1, 0, "relative_im_path"), "relative_im_path": name}
+    joined_cars(birds, annotations=[outside])
+    with pytest.raises(ValueError, match=f"cars_annos.mat.*{received}"):
+        datasets.stanford_cars(birds)
