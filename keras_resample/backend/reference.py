@@ -256,4 +256,6 @@ def mapped(function, values, shape, dtype):
         function: gives a tensor of `shape`, whose sizes may be tensors, and `dtype`.
         values: tensor, or tuple of tensors for a function of such a tuple.
     """
+    if keras.tree.flatten(values)[0].shape[0] == 0:
+        return ops.zeros((0, *shape), dtype)
     return ops.map(function, values)

@@ -1,5 +1,6 @@
 """Boxes of images at one size: each is read as a grid of its own."""
 
+import numpy as np
 from keras import backend as keras_backend
 from keras import ops
 
@@ -78,6 +79,8 @@ def roi_align(images, boxes, size, box_indices=None, antialias=False, data_forma
         result = read(images, _in_pixels(boxes[:, None], images), size)[:, 0]
     elif box_indices is None:
         result = read(images, _in_pixels(boxes, images), size)
+    elif images.shape[0] == 0:  # no box is of an image that is there
+        result = ops.full((ops.shape(boxes)[0], *size, images.shape[3]), float("nan"))
     else:
         read = _read_area_of_any if antialias else _read_points_of_any
         result = read(images, _in_pixels(boxes, images), size, box_indices)
@@ -186,11 +189,17 @@ def _existing(indices, boxes, images):
     """Indices of images that are there, and NaN for the boxes of others."""
     batch = ops.shape(images)[0]
     is_there = (indices >= 0) & (indices < batch)
-    indices = ops.where(is_there, indices, 0)
+    indices = ops.cast(ops.where(is_there, indices, 0), "int32")
     return indices, ops.where(is_there[:, None], boxes, float("nan"))
 
 
 def _as_indices(box_indices, boxes):
+    if not ops.is_tensor(box_indices):
+        box_indices = np.asarray(box_indices)
+        if box_indices.dtype.kind in "iu":  # JAX would cut numbers of 64 bits in half
+            box_indices = np.clip(box_indices, -1, np.iinfo("int32").max).astype("int32")
+        elif box_indices.size == 0:
+            box_indices = box_indices.astype("int32")
     indices = ops.convert_to_tensor(box_indices)
     if not keras_backend.is_int_dtype(indices.dtype) or len(indices.shape) != 1:
         raise ValueError(
@@ -202,4 +211,4 @@ def _as_indices(box_indices, boxes):
             f"`box_indices` must say for each of {boxes.shape[0]} boxes of which image it is. "
             f"Received: box_indices of shape {tuple(indices.shape)}"
         )
-    return ops.cast(indices, "int32")
+    return indices

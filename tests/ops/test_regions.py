@@ -154,6 +154,21 @@ def test_dtypes_and_formats(antialias):
 def test_no_boxes_give_nothing(antialias):
     none = np.zeros((2, 0, 4), "float32")
     assert tuple(align(IMAGES, none, (3, 2), antialias=antialias).shape) == (2, 0, 3, 2, 3)
+    assert tuple(align(IMAGES, none[0], (3, 2), [], antialias).shape) == (0, 3, 2, 3)
+
+
+@BOTH
+@pytest.mark.parametrize("index", [2**32, -(2**32), 2**31 + 1])
+def test_an_index_beyond_32_bits_is_of_no_image(antialias, index):
+    found = align(IMAGES, BOXES[:1], (3, 2), np.array([index]), antialias)
+    assert np.isnan(ops.convert_to_numpy(found)).all()
+
+
+@BOTH
+def test_boxes_without_images(antialias):
+    found = align(IMAGES[:0], BOXES[:2], (3, 2), [0, 1], antialias)
+    assert tuple(found.shape) == (2, 3, 2, 3)
+    assert np.isnan(ops.convert_to_numpy(found)).all()
 
 
 @BOTH

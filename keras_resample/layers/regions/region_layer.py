@@ -84,11 +84,14 @@ class RegionLayer(keras.layers.Layer):
             "data_format": self.data_format,
         }
 
-    @staticmethod
-    def _lengths(rates, sides, size):
-        """Height and width of the regions in whole pixels, float32, at least the output's."""
+    def _lengths(self, rates, sides, size):
+        """Height and width of the regions in whole pixels, float32, at least the output's.
+
+        At `rate` they are the output's: float32 would round some of them to another pixel.
+        """
         sides, least = (ops.cast(ops.stack(pair), "float32") for pair in (sides, size))
-        lengths = ops.floor(rates * sides + 0.5)
+        is_least = rates <= ops.cast(self.rate, "float32")
+        lengths = ops.where(is_least, least, ops.floor(rates * sides + 0.5))
         return ops.minimum(ops.maximum(lengths, least), sides)
 
 

@@ -88,11 +88,12 @@ class SpatialTransformer(GridSampler):
             shape = (None, *NETWORK_SIZE, channels)
         if not self.localization_layer.built:
             self.localization_layer.build(shape)
-        found = self.localization_layer.compute_output_spec(keras.KerasTensor(shape)).shape
+        features = self.localization_layer.compute_output_spec(keras.KerasTensor(shape))
+        found = getattr(features, "shape", ())
         if len(found) < 2 or None in found[1:]:
             raise ValueError(
                 "The `localization` layer must return features of known size, such as "
-                f"(batch, features). Received: localization with output shape {found}"
+                f"(batch, features). Received: localization with the outputs {features}"
             )
         self.parameters_layer.build((None, math.prod(found[1:])))
         self.built = True

@@ -67,15 +67,15 @@ class LabelMapModel(LabelledModel):
         Datasets of this package and arrays are counted before.
         """
         counted_before = isinstance(source, SegmentationDataset) or isinstance(labels, np.ndarray)
-        if self.ignore_class is None or counted_before:
+        if self.ignore_class is None or counted_before or not self.built:
             return
         pixels = keras.ops.convert_to_numpy(self.sampled_mean_iou.total_cm).sum(axis=1)
         trained = np.flatnonzero(pixels)
-        if len(trained) < 2:
+        if len(trained) == 1:
             warnings.warn(
-                f"The labels counted last (of validation, where there is one) had the classes "
-                f"{trained.tolist()} only. If the label {self.ignore_class}, which counts nowhere, "
-                "stands for a class in your masks, give it that class's number. "
+                f"The labels of the last epoch had the class {trained[0]} only. If the label "
+                f"{self.ignore_class}, which counts nowhere, stands for a class in your masks, "
+                "give it that class's number. "
                 f"Received: num_classes={self.num_classes}, ignore_class={self.ignore_class}",
                 stacklevel=3,
             )

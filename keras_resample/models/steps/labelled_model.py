@@ -114,7 +114,8 @@ class LabelledModel(keras.Model):
         history = super().fit(x, y, *args, **kwargs)
         last = {name: values[-1] for name, values in history.history.items()}
         warn_of_nan(last, self.known_classes())
-        self.warn_of_training(x, y)
+        if validation_data is None:  # which the metrics would have counted last
+            self.warn_of_training(x, y)
         return history
 
     def evaluate(self, x=None, y=None, *args, **kwargs):

@@ -107,6 +107,15 @@ def test_a_large_k_is_a_resize_and_a_small_k_a_copy():
 
 
 @BOTH
+@pytest.mark.parametrize("side, rate", [(25, 0.58), (45, 0.7), (50, 0.29), (50, 0.57), (75, 0.82)])
+def test_a_copy_where_float32_would_round_to_another_length(side, rate, adaptive):
+    maps = np.random.default_rng(0).normal(size=(1, side, 3, 2)).astype("float32")
+    outputs, regions = pool(maps, rate, k=0.0, adaptive=adaptive)
+    x, y, right, bottom = pixel_boxes(regions, (side, 3))[0].astype(int)
+    assert_close(outputs[0], maps[0, y:bottom, x:right], 5e-6)
+
+
+@BOTH
 def test_a_region_is_that_of_its_own_map(adaptive):
     together, regions = pool(MAPS, k=0.7, adaptive=adaptive)
     for i in range(3):

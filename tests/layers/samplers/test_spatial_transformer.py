@@ -122,3 +122,12 @@ def test_features_of_unknown_size():
     layer = SpatialTransformer(size=(3, 4), localization=pool, data_format="channels_last")
     with pytest.raises(ValueError, match="`localization` layer must return features of known"):
         layer.build((None, None, None, 3))
+
+
+@pytest.mark.backends("torch", reason="shapes are checked in Python")
+def test_features_of_several_outputs():
+    images = keras.Input((6, 6, 3))
+    several = keras.Model(images, [images, keras.layers.Flatten()(images)])
+    layer = SpatialTransformer(size=(3, 4), localization=several, data_format="channels_last")
+    with pytest.raises(ValueError, match="`localization` layer must .*Received: localization with"):
+        layer.build((None, 6, 6, 3))
