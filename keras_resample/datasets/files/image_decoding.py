@@ -190,13 +190,24 @@ class FileImage:
 def part_of(size, box):
     """A box `(left, top, right, bottom)` in pixels, as far as it lies in an image of this size.
 
-    A right or bottom end of 0 or less is counted from there: `(0, 0, 0, -20)` leaves out 20 rows.
+    A fifth number says how many of the lowest rows of the image are left out, such as a banner.
     """
-    ends = zip((*box[2:],), size[::-1], strict=True)
-    right, bottom = (min(end if end > 0 else length + end, length) for end, length in ends)
-    left, top = (max(start, 0) for start in box[:2])
+    left, top, right, bottom, *lowest = box
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, size[1]), min(bottom, size[0] - sum(lowest))
     if left >= right or top >= bottom:
         raise ValueError(f"there is nothing of it in the box {(*box,)}")
+    return left, top, right, bottom
+
+
+def pixel_box(left, top, right, bottom):
+    """The four as a box of `part_of`; pixels count from 0, and `right` and `bottom` are behind it.
+
+    Raises:
+        ValueError: for a box that is empty or begins outside of every image.
+    """
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise ValueError(f"there is no box from {(left, top)} to {(right, bottom)}")
     return left, top, right, bottom
 
 

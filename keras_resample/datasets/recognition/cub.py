@@ -2,6 +2,8 @@
 
 import os
 
+from keras_resample.arguments import as_bool
+from keras_resample.datasets.files.image_decoding import pixel_box
 from keras_resample.datasets.files.text_lines import inner_path, keyed_lines
 from keras_resample.datasets.recognition.class_protocol import check_protocol, protocol_part
 from keras_resample.datasets.recognition.identity_files import identity_files
@@ -63,18 +65,19 @@ def cub(path, protocol="classification", split="train", crop_to_box=False, **kwa
         CVPR 2016.
     """
     check_protocol(protocol, split)
-    files = _lines(path, "images")
-    names = _lines(path, "classes")
-    numbers = _column(path, "image_class_labels", files)
+    crop_to_box = as_bool(crop_to_box, "crop_to_box")
+    images = _lines(path, "images")
+    names = _classes(path)
+    numbers = _column(path, "image_class_labels", images)
     labels = [_entry(names, number, path, "classes") for number in numbers]
-    in_train = [value == "1" for value in _column(path, "train_test_split", files)]
+    in_train = [_in_train(value, path) for value in _column(path, "train_test_split", images)]
+    folder = os.path.join(path, "images")
+    files = [inner_path(folder, name, _file(path, "images")) for name in images.values()]
     chosen, class_names = protocol_part(labels, in_train, list(names.values()), protocol, split)
     boxes = None
     if crop_to_box:
-        boxes = [_box(line, path) for line in _column(path, "bounding_boxes", files)]
-        boxes = [boxes[index] for index in chosen]
-    folder = os.path.join(path, "images")
-    files = [inner_path(folder, file, _file(path, "images")) for file in files.values()]
+        lines = _column(path, "bounding_boxes", images)
+        boxes = [_box(lines[index], files[index], path) for index in chosen]
     return identity_files(
         [files[index] for index in chosen],
         [labels[index] for index in chosen],
@@ -109,15 +112,34 @@ def _entry(lines, key, path, name):
     return lines[key]
 
 
-def _box(line, path):
+def _classes(path):
+    """Names by their number, in the order of the numbers."""
+    names = _lines(path, "classes")
+    for number in names:
+        if not (number.isascii() and number.isdecimal()):
+            raise ValueError(
+                f"{_file(path, 'classes')!r} must have lines `number name`. "
+                f"Received: number {number[:200]!r}"
+            )
+    return {number: names[number] for number in sorted(names, key=int)}
+
+
+def _in_train(value, path):
+    if value not in ("0", "1"):
+        raise ValueError(
+            f"{_file(path, 'train_test_split')!r} must have lines `number 0` (test) or `number 1` "
+            f"(training). Received: {value[:200]!r}"
+        )
+    return value == "1"
+
+
+def _box(line, image, path):
     """`x y width height` in pixels as `(left, top, right, bottom)`."""
     try:
         x, y, width, height = (round(float(field)) for field in line.split())
-        if width < 1 or height < 1:
-            raise ValueError
+        return pixel_box(x, y, x + width, y + height)
     except (ValueError, OverflowError):
         raise ValueError(
             f"{_file(path, 'bounding_boxes')!r} must have lines `number x y width height`. "
-            f"Received: {line[:200]!r}"
+            f"Received: {line[:200]!r} of image {image!r}"
         ) from None
-    return x, y, x + width, y + height

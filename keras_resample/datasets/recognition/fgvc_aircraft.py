@@ -1,16 +1,18 @@
 """Fine-Grained Visual Classification of Aircraft."""
 
+import math
 import os
 
-from keras_resample.arguments import check_choice
+from keras_resample.arguments import as_bool, check_choice
+from keras_resample.datasets.files.image_decoding import pixel_box
 from keras_resample.datasets.files.text_lines import inner_path, keyed_lines, text_lines
 from keras_resample.datasets.recognition.identity_files import identity_files
 
 SPLITS = ("train", "val", "trainval", "test")
 # Each level with the file of its names.
 LEVELS = {"variant": "variants", "family": "families", "manufacturer": "manufacturers"}
-# The copyright banner at the bottom of every image.
-WITHOUT_BANNER = (0, 0, 0, -20)
+WHOLE = (0, 0, math.inf, math.inf)
+BANNER = 20  # rows of the copyright at the bottom of every image
 
 
 def fgvc_aircraft(
@@ -31,7 +33,8 @@ def fgvc_aircraft(
         level: `"variant"` (100 classes), `"family"` (70) or `"manufacturer"` (30).
         crop_to_box: whether to read the box of the aircraft instead of the whole image.
         keep_banner: whether the lowest 20 rows stay, a banner that names the photographer, which
-            may give the class away. They are left out by default, as the authors of the set ask.
+            may give the class away. They are left out by default, also of a box, as the authors
+            of the set ask.
         **kwargs: as in `image_folder`, without `class_names`: the images have different sizes, so
             give `size`. `shuffle` is `False` for `"val"` and `"test"` by default.
 
@@ -64,12 +67,14 @@ def fgvc_aircraft(
     """
     check_choice(split, "split", SPLITS)
     check_choice(level, "level", tuple(LEVELS))
+    crop_to_box = as_bool(crop_to_box, "crop_to_box")
+    left_out = 0 if as_bool(keep_banner, "keep_banner") else BANNER
     data = os.path.join(path, "data")
     data = data if os.path.isdir(data) else os.fspath(path)
     listed = os.path.join(data, f"images_{level}_{split}.txt")
     images = keyed_lines(listed)
     folder = os.path.join(data, "images")
-    boxes = None if keep_banner else [WITHOUT_BANNER] * len(images)
+    boxes = [WHOLE] * len(images)
     if crop_to_box:
         boxes = _boxes(os.path.join(data, "images_box.txt"), images)
     return identity_files(
@@ -78,7 +83,7 @@ def fgvc_aircraft(
         path,
         "fgvc_aircraft",
         class_names=[name for _, name in text_lines(os.path.join(data, f"{LEVELS[level]}.txt"))],
-        boxes=boxes,
+        boxes=[(*box, left_out) for box in boxes],
         **{"shuffle": split.startswith("train"), **kwargs},
     )
 
@@ -90,12 +95,10 @@ def _boxes(path, images):
     for image in images:
         try:
             x0, y0, x1, y1 = (int(field) for field in lines[image].split())
-            if not (1 <= x0 <= x1 and 1 <= y0 <= y1):
-                raise ValueError
+            boxes.append(pixel_box(x0 - 1, y0 - 1, x1, y1))
         except (KeyError, ValueError):
             raise ValueError(
                 f"{path!r} must have a line `image xmin ymin xmax ymax` of each image. "
                 f"Received: {lines.get(image, 'none')[:200]!r} of image {image!r}"
             ) from None
-        boxes.append((x0 - 1, y0 - 1, x1, y1))
     return boxes

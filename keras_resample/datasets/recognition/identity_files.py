@@ -33,7 +33,7 @@ def identity_files(
         size, channels, on_error, verify, progress, class_names: as in `image_folder`.
         cameras: n integers, or `None`.
         boxes: `(left, top, right, bottom)` in pixels of each image, the part that is read, or
-            `None` for all of it. Ends of 0 or less are counted from the right and the bottom.
+            `None` for all of it; see `part_of` of `files/image_decoding.py`.
         **kwargs: as in `IdentityDataset`.
     """
     image, image_shape, good, skipped = scan_files(

@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from keras_resample.arguments import as_bool
+from keras_resample.datasets.files.image_decoding import pixel_box
 from keras_resample.datasets.files.matlab_file import matlab_file
 from keras_resample.datasets.files.text_lines import inner_path
 from keras_resample.datasets.recognition.class_protocol import check_protocol, protocol_part
@@ -68,12 +70,13 @@ def stanford_cars(path, protocol="classification", split="train", crop_to_box=Fa
         Krause et al., 3D Object Representations for Fine-Grained Categorization, 3dRR 2013.
     """
     check_protocol(protocol, split)
+    crop_to_box = as_bool(crop_to_box, "crop_to_box")
     joined = os.path.join(path, "cars_annos.mat")
     if os.path.isfile(joined):
         cars, names = _joined(joined)
     else:
         cars, names = _development_kit(path)
-    files, labels, in_train, boxes = zip(*cars, strict=True)
+    files, labels, in_train, ends = zip(*cars, strict=True)
     chosen, class_names = protocol_part(labels, in_train, names, protocol, split)
     return identity_files(
         [files[index] for index in chosen],
@@ -81,7 +84,7 @@ def stanford_cars(path, protocol="classification", split="train", crop_to_box=Fa
         path,
         "stanford_cars",
         class_names=class_names,
-        boxes=[boxes[index] for index in chosen] if crop_to_box else None,
+        boxes=[_box(ends[index], files[index]) for index in chosen] if crop_to_box else None,
         **{"shuffle": split == "train", **kwargs},
     )
 
@@ -123,7 +126,7 @@ def _class_names(variables, path):
 
 
 def _cars(variables, class_names, path, file, in_train):
-    """`(file, class name, in the training split, box)` of each annotation."""
+    """`(file, class name, in the training split, ends of the box)` of each annotation."""
     annotations = variables.get("annotations")
     annotations = [annotations] if isinstance(annotations, dict) else annotations
     try:
@@ -131,13 +134,25 @@ def _cars(variables, class_names, path, file, in_train):
         for car in annotations:
             if not 1 <= int(car["class"]) <= len(class_names):
                 raise ValueError(f"there is no class {car['class']}")
-            x0, y0, x1, y1 = (int(car[f"bbox_{end}"]) for end in ("x1", "y1", "x2", "y2"))
+            ends = tuple(int(car[f"bbox_{end}"]) for end in ("x1", "y1", "x2", "y2"))
             name = class_names[int(car["class"]) - 1]
-            # Pixels count from 1.
-            cars.append((str(car[file]), name, in_train(car), (x0 - 1, y0 - 1, x1, y1)))
+            cars.append((str(car[file]), name, in_train(car), ends))
+        if not cars:
+            raise ValueError("there is no car")
         return cars
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             f"`annotations` must have `{file}`, `class` and the four ends `bbox_x1` and so on of "
             f"each car ({type(error).__name__}: {error}). Received: file {path!r}"
+        ) from None
+
+
+def _box(ends, image):
+    x0, y0, x1, y1 = ends
+    try:
+        return pixel_box(x0 - 1, y0 - 1, x1, y1)  # pixels count from 1
+    except ValueError:
+        raise ValueError(
+            "`annotations` must have 1 <= bbox_x1 <= bbox_x2 and 1 <= bbox_y1 <= bbox_y2. "
+            f"Received: {ends} of image {image!r}"
         ) from None

@@ -88,9 +88,11 @@ def test_a_box_is_read_and_nothing_else(birds):
     [
         ((2, 3, 10, 20), (2, 3, 10, 20)),
         ((-5, -5, 99, 99), (0, 0, 30, 40)),
-        ((0, 0, 0, -20), (0, 0, 30, 20)),
+        ((0, 0, np.inf, np.inf, 20), (0, 0, 30, 20)),
+        ((0, 0, 30, 15, 20), (0, 0, 30, 15)),
+        ((0, 0, -1, 9), None),
         ((30, 0, 40, 10), None),
-        ((0, 0, 0, -40), None),
+        ((0, 21, 30, 40, 20), None),
         ((9, 9, 9, 12), None),
     ],
 )
@@ -112,6 +114,9 @@ def test_what_lies_in_a_box(box, expected):
         ("bounding_boxes", "1 1 1\n3 1 1 1 1\n", "bounding_boxes.txt.*begins with 2"),
         ("bounding_boxes", CUB["bounding_boxes"].replace("9 9", "nan 9"), "x y width height"),
         ("bounding_boxes", CUB["bounding_boxes"].replace("9 9", "0 9"), "Received: '0 0 0 9'"),
+        ("bounding_boxes", CUB["bounding_boxes"].replace("5 5", "-2 5"), "'-2 5 99 99'.*bird 3"),
+        ("train_test_split", CUB["train_test_split"].replace("2 0", "2 2"), "split.txt.*: '2'"),
+        ("classes", CUB["classes"].replace("2 002", "b 002"), "classes.txt.*number 'b'"),
         ("bounding_boxes", CUB["bounding_boxes"].replace("5 5", "50 5"), "a bird 3.*nothing of it"),
     ],
 )
@@ -122,6 +127,13 @@ def test_wrong_files_of_cub(birds, name, text, message):
     (birds / f"{name}.txt").unlink()
     with pytest.raises(FileNotFoundError, match=f"{name}.txt"):
         datasets.cub(birds, crop_to_box=True, size=(8, 8))
+
+
+def test_classes_come_in_the_order_of_their_numbers(birds):
+    lines = CUB["classes"].splitlines(keepends=True)
+    write(birds, {"classes": "".join(lines[::-1])})
+    train = datasets.cub(birds, "retrieval")
+    assert train.class_names == ["001.Gull", "002.Tern"] and train.labels.tolist() == [0, 1]
 
 
 def aircraft(folder):
@@ -150,6 +162,10 @@ def test_aircraft(tmp_path):
     makers = datasets.fgvc_aircraft(tmp_path, "train", "manufacturer", crop_to_box=True)
     assert makers.class_names == ["Airbus", "Boeing"] and makers.labels.tolist() == [1]
     np.testing.assert_array_equal(makers.image(0), VALUES[1, 2:20, 1:30])
+    write(tmp_path / "data", {"images_box": "03 2 3 30 35\n"})
+    for keep_banner, bottom in ((False, 20), (True, 35)):
+        boxed = datasets.fgvc_aircraft(tmp_path, "test", crop_to_box=True, keep_banner=keep_banner)
+        np.testing.assert_array_equal(boxed.image(0), VALUES[3, 2:bottom, 1:30])
 
 
 def test_wrong_files_of_aircraft(tmp_path):
@@ -170,6 +186,10 @@ def car(number, label, test, file="fname"):
     ends = {"bbox_x1": 3.0, "bbox_y1": 4.0, "bbox_x2": 22.0, "bbox_y2": 33.0}
     name = f"0{number}.jpg" if file == "fname" else f"car_ims/0{number}.jpg"
     return {file: name, "class": label, "test": test, **ends}
+
+
+def boxed_car(**ends):
+    return {**car(1, 1, 0, "relative_im_path"), **ends}
 
 
 NAMES = np.array(["Acura RL", "BMW M3", "Fiat 500", "smart"], object)
@@ -224,12 +244,23 @@ def test_cars_of_each_layout(tmp_path, layout):
         ({"annotations": 7.0}, "`annotations` must have `relative_im_path`"),
         ({"annotations": [{"class": 1}]}, "KeyError: 'bbox_x1'"),
         ({"annotations": [car(1, 5, 0, "relative_im_path")]}, "there is no class 5"),
+        ({"annotations": []}, "there is no car.*cars_annos.mat"),
+        ({"annotations": [boxed_car(bbox_y1=np.inf)]}, "OverflowError"),
     ],
 )
 def test_wrong_annotations_of_cars(tmp_path, changes, message):
     joined_cars(tmp_path, **changes)
     with pytest.raises(ValueError, match=message):
         datasets.stanford_cars(tmp_path)
+
+
+@pytest.mark.parametrize("ends", [{"bbox_x2": 0}, {"bbox_y2": -7}, {"bbox_x1": 0}])
+def test_wrong_boxes_of_cars(tmp_path, ends):
+    joined_cars(tmp_path, annotations=[boxed_car(**ends)])
+    assert datasets.stanford_cars(tmp_path).num_classes == 4
+    message = f"1 <= bbox_x1 <= bbox_x2.*Received: .*{next(iter(ends.values()))}.*car_ims/01.jpg"
+    with pytest.raises(ValueError, match=message):
+        datasets.stanford_cars(tmp_path, crop_to_box=True)
 
 
 def test_damaged_matlab_files(tmp_path, monkeypatch):
@@ -306,3 +337,18 @@ def test_no_list_leads_out_of_the_folder(birds, name):
     joined_cars(birds, annotations=[outside])
     with pytest.raises(ValueError, match=f"cars_annos.mat.*{received}"):
         datasets.stanford_cars(birds)
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [
+        (datasets.cub, "crop_to_box"),
+        (datasets.stanford_cars, "crop_to_box"),
+        (datasets.fgvc_aircraft, "crop_to_box"),
+        (datasets.fgvc_aircraft, "keep_banner"),
+    ],
+)
+def test_no_text_stands_for_a_bool(birds, reader, name):
+    aircraft(birds)
+    with pytest.raises(ValueError, match=f"`{name}` must be True or False.*Received: {name}='no'"):
+        reader(birds, split="test", **{name: "no"})
