@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from keras_resample import datasets
 from keras_resample.datasets.files import matlab_file as matlab
@@ -279,15 +279,95 @@ def test_damaged_matlab_files(tmp_path, monkeypatch):
         datasets.stanford_cars(tmp_path)
 
 
+def element(order, kind, body):
+    """A tag of type and length, and the bytes in multiples of 8."""
+    tag = np.array([kind, len(body)], f"{order}u4").tobytes()
+    return tag + body + bytes(-len(body) % 8)
+
+
+def matrix(order, kind, dims, values):
+    flags = element(order, 6, np.array([kind, 0], f"{order}u4").tobytes())
+    dims = element(order, 5, np.array(dims, f"{order}i4").tobytes())
+    return element(order, 14, flags + dims + element(order, 1, b"x") + values)
+
+
+def write_matlab(folder, order, *variables):
+    mark = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
+    (folder / "cars_annos.mat").write_bytes(b" " * 124 + mark + b"".join(variables))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_packed_bomb_is_not_unpacked(tmp_path, order):
-    """Two variables of 40 MiB of zeros each: 80 KB in the file."""
-    packed = zlib.compress(bytes(40 * 2**20))
-    mark = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
-    tag = np.array([15, len(packed)], f"{order}u4").tobytes()
-    (tmp_path / "cars_annos.mat").write_bytes(b" " * 124 + mark + 2 * (tag + packed))
+    """Two variables of 5 MiB of zeros, and one of 60 MiB: 70 KB in the file."""
+    variables = []
+    for size in (5 * 2**20, 60 * 2**20):
+        zeros = matrix(order, 9, (1, 8), element(order, 2, bytes(size)))
+        packed = zlib.compress(zeros)
+        variables.append(np.array([15, len(packed)], f"{order}u4").tobytes() + packed)
+    write_matlab(tmp_path, order, *variables)
     with pytest.raises(ValueError, match="its variables are larger than 67108864 bytes"):
         datasets.stanford_cars(tmp_path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "dims", "message"),
+    [
+        (4, (1, 2**27), r"of dimensions \(1, 134217728\)"),
+        (4, (2**27, 0), r"of dimensions \(134217728, 0\)"),
+        (4, (1, 2**20), "1048576 characters in 0 bytes"),
+        (1, (2**11, 2**10), "more than 1048576 cells"),
+        (1, (1, -1), "of dimensions"),
+        (3, (1, 1), "of class 3"),
+    ],
+)
+def test_a_matlab_file_gets_no_more_than_it_holds(tmp_path, order, kind, dims, message):
+    write_matlab(tmp_path, order, matrix(order, kind, dims, element(order, 4, b"")))
+    with pytest.raises(ValueError, match=f"cars_annos.mat.*undamaged.*{message}"):
+        datasets.stanford_cars(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [0, 8, 14, 524, 65535])
+def test_no_value_is_of_an_unknown_type(tmp_path, kind):
+    """Type 524 ended the process in SciPy."""
+    write_matlab(tmp_path, "<", matrix("<", 6, (1, 1), element("<", kind, bytes(8))))
+    with pytest.raises(ValueError, match=f"it has values of type {kind}"):
+        datasets.stanford_cars(tmp_path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_cells_in_cells(tmp_path, order):
+    """SciPy follows them until the stack ends, and Python with it."""
+    text = nested = matrix(order, 4, (1, 1), element(order, 16, b"a"))
+    for depth in range(1, 18):
+        nested = matrix(order, 1, (1, 1), nested)
+        write_matlab(tmp_path, order, nested)
+        if depth <= 16:
+            assert "x" in matlab.matlab_file(tmp_path / "cars_annos.mat", "stanford_cars")
+    with pytest.raises(ValueError, match="type 14 at depth 17"):
+        matlab.matlab_file(tmp_path / "cars_annos.mat", "stanford_cars")
+    write_matlab(tmp_path, order, text)
+    assert matlab.matlab_file(tmp_path / "cars_annos.mat", "stanford_cars")["x"] == "a"
+
+
+def test_what_a_matlab_file_may_hold(tmp_path):
+    values = {
+        "text": "a name",
+        "nothing": "",
+        "complex": np.array([1 + 2j, 3]),
+        "truth": np.array([True, False]),
+        "cells": np.array(["one", 2.5], object),
+        "cars": [{"a": 1, "much_longer": "b"}, {"a": 2, "much_longer": ""}],
+        "inner": {"deeper": {"deepest": np.zeros((0, 3))}},
+    }
+    for packed in (False, True):
+        savemat(tmp_path / "values.mat", values, do_compression=packed)
+        found = matlab.matlab_file(tmp_path / "values.mat", "stanford_cars")
+        expected = loadmat(tmp_path / "values.mat", simplify_cells=True)
+        np.testing.assert_equal(found, expected)
+    savemat(tmp_path / "values.mat", {"text": "a name"}, format="4")
+    with pytest.raises(ValueError, match="values.mat.*of another version"):
+        matlab.matlab_file(tmp_path / "values.mat", "stanford_cars")
 
 
 def test_scipy_is_named_where_it_is_missing(tmp_path, monkeypatch):
