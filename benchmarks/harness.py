@@ -9,6 +9,7 @@ importing keras.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -52,7 +53,9 @@ class Row:
 def parser(description, rounds):
     """The arguments that every benchmark of the backends has."""
     result = argparse.ArgumentParser(description=description.splitlines()[0])
-    result.add_argument("--backend", choices=BACKENDS, help="only this one (default: all three)")
+    result.add_argument(
+        "--backend", choices=BACKENDS, help="only this one (default: all installed)"
+    )
     result.add_argument(
         "--threads", type=int, default=1, help="cores to use; 0 is all (default: 1)"
     )
@@ -66,7 +69,9 @@ def parser(description, rounds):
 
 def backends(options):
     """The backends to measure, those of `parser`."""
-    return (options.backend,) if options.backend else BACKENDS
+    if options.backend:
+        return (options.backend,)
+    return tuple(name for name in BACKENDS if importlib.util.find_spec(name))
 
 
 def in_a_process(script, *arguments, environment=None):
@@ -108,6 +113,26 @@ def on_gpu():
     zero = keras.ops.zeros(())
     device = zero.device() if callable(getattr(zero, "device", "")) else zero.device
     return "gpu" in str(device).lower() or "cuda" in str(device).lower()
+
+
+def device():
+    """The GPU that the backend computes on, or "the CPU"."""
+    import keras
+
+    if not on_gpu():
+        return "the CPU"
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.get_device_name()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")[0]
+    return tf.config.experimental.get_device_details(gpu)["device_name"]
 
 
 def synchronize(outputs):
@@ -270,11 +295,10 @@ def machine():
             processor = next(s.split(":")[1].strip() for s in file if s.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    device = "GPU" if on_gpu() else "CPU"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
-        f"{processor}, {cores} of {os.cpu_count()} cores used{load}, computed on the {device}; "
+        f"{processor}, {cores} of {os.cpu_count()} cores used{load}, computed on {device()}; "
         f"Python {platform.python_version()}, keras {keras.__version__}, {module} {version}"
     )
 

@@ -46,10 +46,11 @@ NOTES = """\
 * "layer": `SaliencySampler` over `keras.ops.image.resize` (bilinear, no antialiasing) of the same
   images, channels-last. Training is forward and backward; the resize's to the images, the only
   gradient it has, the layer's to its weights.
-* The ratio is the median over the rounds of CPU time over the baseline's in the same round.
-* Memory: what a call needs beside the image, its output included. On jax it is what the compiled
-  program states; else the highest resident memory during the call less that before it, in a process
-  that saw small images only. The bar is half of the image and the output.
+* The ratio is the median over the rounds of CPU time (on a GPU: wall time) over the baseline's in
+  the same round.
+* Memory (not on a GPU): what a call needs beside the image, its output included. On jax it is what
+  the compiled program states; else the highest resident memory during the call less that before it,
+  in a process that saw small images only. The bar is half of the image and the output.
 """
 
 
@@ -235,7 +236,8 @@ def main():
         part = (__file__, "--backend", backend)
         result = harness.in_a_process(*part)
         result["memory"] = {}
-        if backend == "jax" or Path("/proc/self/clear_refs").exists():
+        can_measure = backend == "jax" or Path("/proc/self/clear_refs").exists()
+        if can_measure and "on the CPU" in result["machine"]:
             for name in NAMES:
                 arguments = (*part, "--memory-of", name)
                 found = harness.in_a_process(*arguments, environment=harness.EXACT_MEMORY)

@@ -1,6 +1,6 @@
 """Times FlowWarp and the sampler against Keras's own resize.
 
-    python benchmarks/sampling.py --end-to-end --output docs/results/sampling.md
+    python benchmarks/sampling.py --output docs/results/sampling.md
     python benchmarks/sampling.py --backend torch --threads 2 --cases training
 
 Without `--backend` each of the three runs in a process of its own. With a GPU the same commands
@@ -62,8 +62,9 @@ over resize's forward and backward (to the images, the only gradient it has): "g
 sampler in front of a network pays, "both" is inside of one. A shared grid is random around the
 uniform one (0.7 pixels); grids per image are those of random saliency maps. Bars are in brackets.
 
-* The ratio is the median over the rounds of CPU time over the baseline's in the same round; the
-  quartiles are its spread. Lower is better; 1 costs as much as a resize.
+* The ratio is the median over the rounds of CPU time (on a GPU: wall time, launches included) over
+  the baseline's in the same round; the quartiles are its spread. Lower is better; 1 costs as much
+  as a resize. Bars are for CPUs.
 * jax: `jax.image.resize` is a dense matrix product. The small ratios there say as much about it as
   about the sampler.
 * tensorflow: "graph" is `tf.function`, what Keras runs on a CPU; "jit" compiles all of it, resize
@@ -82,7 +83,7 @@ uniform one (0.7 pixels); grids per image are those of random saliency maps. Bar
 """
 
 
-def sampling_calls(case, mode):
+def sampling_calls(case, mode, times):
     """The variants of one case: functions without arguments that compute and return tensors."""
     import numpy as np
     from keras import ops
@@ -93,6 +94,7 @@ def sampling_calls(case, mode):
     from keras_resample.layers.samplers.flow_gradient import FLOW_UNIT, with_conditioned_gradient
 
     batch, height, size, channels, antialias, shared, wrt = CASES[case]
+    batch *= times
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(batch, height, height, channels)).astype("float32")
     flow = rng.normal(0, 0.7, (1, size, size, 2)).astype("float32")
@@ -193,59 +195,31 @@ def sampling_calls(case, mode):
     return calls
 
 
-def end_to_end_calls(size, mode):
-    """An IResNet18 behind FlowWarp and behind a resize."""
-    import numpy as np
-    from keras import Input, Sequential, ops
-
-    import keras_resample as kr
-
-    images = np.random.default_rng(0).uniform(size=(16, 112, 112, 3))
-    images = ops.convert_to_tensor(images, "float32")
-    calls = {}
-    for cls in (kr.layers.UniformDownsample, kr.layers.FlowWarpDownsample):
-        sampler = cls(size=(size, size), data_format="channels_last", trainable=False)
-        encoder = kr.models.IResNet18(input_shape=(size, size, 3))
-        model = Sequential([Input((112, 112, 3)), sampler, encoder])
-        model.trainable = False
-        infer = harness.without_gradient(lambda x, model=model: model(x, training=False))
-        compiled = harness.compiled(infer, mode)
-        calls[cls.__name__] = lambda compiled=compiled: compiled(images)
-    return calls
-
-
-def run_one(backend, threads, rounds, end_to_end, cases):
+def run_one(backend, threads, rounds, images, cases):
     """All measurements of one backend, in this process."""
     os.environ["KERAS_BACKEND"] = backend
     harness.use_threads(threads)
-    result = {"backend": backend, "modes": {}, "end_to_end": []}
+    result = {"backend": backend, "modes": {}}
     for mode in MODES[backend]:
         rows = []
         for case in CASES:
             uncompilable = (backend, mode) == ("tensorflow", "jit") and CASES[case][4]
             if cases not in case or uncompilable:
                 continue
-            calls = sampling_calls(case, mode)
+            calls = sampling_calls(case, mode, images)
             rows += [asdict(r) for r in harness.measure(case, calls, "resize", rounds)]
             print(harness.table(harness.Row(**r) for r in rows[-len(calls) :]), file=sys.stderr)
         result["modes"][mode] = rows
-    if end_to_end:
-        for size in (56, 84, 96):
-            calls = end_to_end_calls(size, MODES[backend][0])
-            rows = harness.measure(
-                f"IResNet18, 112->{size}, batch 16", calls, "UniformDownsample", 9, warm_up=2
-            )
-            result["end_to_end"] += [asdict(r) for r in rows]
     result["machine"] = harness.machine()
     return result
 
 
-def cell(case, variant, backend, rows):
-    """The ratio of a variant, with the bar behind it."""
+def cell(case, variant, backend, rows, bars):
+    """The ratio of a variant, with the bar behind it where it is measured on a CPU."""
     ratios = [r["ratio"] for r in rows if r["case"] == case and r["variant"] == variant]
     if not ratios:
         return ""
-    has_bar = case in BARS and variant in ("FlowWarpDownsample", "ops.sample")
+    has_bar = bars and case in BARS and variant in ("FlowWarpDownsample", "ops.sample")
     bar = f" ({BARS[case][harness.BACKENDS.index(backend)]})" if has_bar else ""
     return f"{ratios[0]:.2f}{bar}"
 
@@ -264,7 +238,7 @@ def report(results):
     for case in CASES:
         for variant in VARIANTS:
             cells = [
-                cell(case, variant, r["backend"], rows)
+                cell(case, variant, r["backend"], rows, "on the CPU" in r["machine"])
                 for r in results
                 for rows in r["modes"].values()
             ]
@@ -274,19 +248,18 @@ def report(results):
         for mode, rows in r["modes"].items():
             lines += ["", f"## {r['backend']}, {mode}", ""]
             lines.append(harness.table(harness.Row(**row) for row in rows))
-        if r["end_to_end"]:
-            lines += ["", f"## {r['backend']}, in front of a network", ""]
-            lines.append(harness.table(harness.Row(**row) for row in r["end_to_end"]))
     return "\n".join(lines) + "\n"
 
 
 def main():
     parser = harness.parser(__doc__, rounds=61)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    parser.add_argument("--end-to-end", action="store_true", help="an IResNet18 behind it as well")
+    parser.add_argument(
+        "--images", type=int, default=1, help="times as many images (a GPU: 8; default: 1)"
+    )
     options = parser.parse_args()
     if options.json:
-        chosen = (options.threads, options.rounds, options.end_to_end, options.cases)
+        chosen = (options.threads, options.rounds, options.images, options.cases)
         Path(options.json).write_text(json.dumps(run_one(options.backend, *chosen)))
         return
     parts = (("--backend", backend) for backend in harness.backends(options))
