@@ -11,6 +11,7 @@ from keras_resample.models.networks.iresnet import (
     IResNet200,
 )
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
+from keras_resample.models.networks.msgn import MSGN
 from keras_resample.models.networks.pspnet import PSPNet
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.segmentation_report import segmentation_report
@@ -24,6 +25,7 @@ __all__ = [
     "IResNet200",
     "IResNet34",
     "IResNet50",
+    "MSGN",
     "MobileFaceNet",
     "PSPNet",
     "Recognizer",

@@ -1,4 +1,4 @@
-"""HRNetV2 and PSPNet written out in torch functions, with the weights of a Keras model.
+"""HRNetV2, PSPNet and MSGN written out in torch functions, with the weights of a Keras model.
 
 The modules have the names of the authors' checkpoints; `Weights` finds a module's arrays in the
 layer whose name has "_" for ".".
@@ -27,7 +27,8 @@ class Weights:
         weights = self(name)
         kernel = weights["kernel"].permute(3, 2, 0, 1)
         padding = dilation * (kernel.shape[-1] // 2)
-        return functional.conv2d(x, kernel, weights.get("bias"), stride, padding, dilation)
+        groups = x.shape[1] // kernel.shape[1]
+        return functional.conv2d(x, kernel, weights.get("bias"), stride, padding, dilation, groups)
 
     def normalization(self, x, name):
         w = self(name)
@@ -122,3 +123,46 @@ def pspnet(model, images, depth, bins, align_corners):
         x = weights.unit(x, f"{name}.0", f"{name}.1").relu()
         outputs.append(weights.convolution(x, f"{name}.4").numpy())
     return outputs, weights.used
+
+
+def msgn(model, images, branches=0, pools=False, stride_in="3x3"):
+    """Logits (b, classes) of a model without preprocessing, and the names of the layers it used.
+
+    With `pools`, Conv3 and the local Conv4 stand behind an average pooling instead of a stride.
+    """
+    weights = Weights(model)
+    x = torch.from_numpy(np.moveaxis(images, -1, 1).copy())
+    x = weights.unit(x, "conv1", "bn1", stride=2).relu()
+    if weights.layers["conv1"].kernel.shape[0] == 7:
+        x = functional.max_pool2d(x, 3, 2, 1)
+    x = resnet_stage(weights, x, "layer1", 1, stride_in)
+    x = resnet_stage(weights, x, "layer2", "pool" if pools else 2, stride_in)
+    vectors = []
+    for branch in range(branches + 1):
+        start = f"local{branch}_" if branch else ""
+        y = resnet_stage(weights, x, f"{start}layer3", "pool" if branch else 2, stride_in)
+        y = resnet_stage(weights, y, f"{start}layer4", 1 if branch else 2, stride_in)
+        vectors.append(y.mean((2, 3)))
+    fc = weights("fc")
+    return (torch.cat(vectors, 1) @ fc["kernel"] + fc["bias"]).numpy(), weights.used
+
+
+def resnet_stage(weights, x, name, stride, stride_in):
+    if stride == "pool":
+        x, stride = functional.avg_pool2d(x, 2), 1
+    block = 0
+    while f"{name}_{block}_conv1" in weights.layers:
+        path = f"{name}.{block}"
+        if f"{name}_{block}_conv3" in weights.layers:
+            one, three = (stride, 1) if stride_in == "1x1" else (1, stride)
+            y = weights.unit(x, f"{path}.conv1", f"{path}.bn1", one).relu()
+            y = weights.unit(y, f"{path}.conv2", f"{path}.bn2", three).relu()
+            y = weights.unit(y, f"{path}.conv3", f"{path}.bn3")
+        else:
+            y = weights.unit(x, f"{path}.conv1", f"{path}.bn1", stride).relu()
+            y = weights.unit(y, f"{path}.conv2", f"{path}.bn2")
+        if f"{name}_{block}_downsample_0" in weights.layers:
+            x = weights.unit(x, f"{path}.downsample.0", f"{path}.downsample.1", stride)
+        x = (x + y).relu()
+        block, stride = block + 1, 1
+    return x

@@ -4,10 +4,8 @@ import keras
 from keras import layers
 
 from keras_resample.arguments import as_integer, as_integers
-from keras_resample.models.networks.segmentation_layers import (
-    IMAGE_OF_ANY_SIZE,
-    SegmentationLayers,
-)
+from keras_resample.models.networks.residual_layers import IMAGE_OF_ANY_SIZE
+from keras_resample.models.networks.segmentation_layers import SegmentationLayers
 from keras_resample.models.networks.torch_layers import as_input_shape
 
 STEM_FILTERS = 64
@@ -130,7 +128,9 @@ def _module(make, branches, num_blocks, name):
     branches = list(branches)
     for i in range(len(branches)):
         for block in range(num_blocks):
-            branches[i] = _basic_block(make, branches[i], f"{name}_branches_{i}_{block}")
+            filters = make.channels(branches[i])
+            block_name = f"{name}_branches_{i}_{block}"
+            branches[i] = make.basic_block(branches[i], filters, 1, block_name)
     fused = []
     for i, like in enumerate(branches):
         parts = [
@@ -153,11 +153,3 @@ def _bring(make, x, like, coarser, name):
         width = filters if last else make.channels(x)
         x = make.unit(x, width, 3, 2, f"{name}_{k}_0", f"{name}_{k}_1", relu=not last)
     return x
-
-
-def _basic_block(make, x, name):
-    filters = make.channels(x)
-    y = make.unit(x, filters, 3, 1, f"{name}_conv1", f"{name}_bn1")
-    y = make.unit(y, filters, 3, 1, f"{name}_conv2", f"{name}_bn2", relu=False)
-    y = layers.Add(name=f"{name}_add")([y, x])
-    return make.relu(y, f"{name}_relu")

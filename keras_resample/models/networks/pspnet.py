@@ -5,11 +5,8 @@ from keras import layers
 
 from keras_resample.arguments import as_integer, as_integers, as_number, check_choice
 from keras_resample.layers.blocks.adaptive_pooling import AdaptivePooling
-from keras_resample.models.networks.segmentation_layers import (
-    EXPANSION,
-    IMAGE_OF_ANY_SIZE,
-    SegmentationLayers,
-)
+from keras_resample.models.networks.residual_layers import EXPANSION, IMAGE_OF_ANY_SIZE
+from keras_resample.models.networks.segmentation_layers import SegmentationLayers
 from keras_resample.models.networks.torch_layers import as_input_shape
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -128,9 +125,7 @@ def _stem(make, x, stem_filters):
     for i, filters in enumerate(stem_filters):
         names = f"layer0_{3 * i}", f"layer0_{3 * i + 1}"
         x = make.unit(x, filters, 3, 2 if i == 0 else 1, *names)
-    # After a ReLU, padding with zeros is padding with minus infinity.
-    x = layers.ZeroPadding2D(1, data_format=make.data_format, name="layer0_9_pad")(x)
-    return layers.MaxPooling2D(3, 2, data_format=make.data_format, name="layer0_9")(x)
+    return make.max_pool(x, "layer0_9")
 
 
 def _pyramid(make, x, bins):
