@@ -48,7 +48,8 @@ ALLOWED = {
     "compare/engine": set(),
     "compare/recognition": PUBLIC | METRICS | {"compare/engine"},
     "compare/segmentation": PUBLIC | {"compare/engine"},
-    "compare": {"compare/engine", "compare/recognition", "compare/segmentation"},
+    "compare/regions": PUBLIC | {"compare/engine"},
+    "compare": {"compare/engine", "compare/recognition", "compare/regions", "compare/segmentation"},
 }
 
 

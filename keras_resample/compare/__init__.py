@@ -1,12 +1,13 @@
 """The main job: models behind several ways of downsampling, trained, tested, reported.
 
-`python -m keras_resample compare` calls `compare(Settings(...))`, and `compare segmentation` calls
-`compare(SegmentationSettings(...))`. Importing this package imports no task, so that a wrong
-setting is reported at once.
+`python -m keras_resample compare` calls `compare(Settings(...))`, `compare segmentation` calls
+`compare(SegmentationSettings(...))` and `compare regions` `compare(RegionSettings(...))`. Importing
+this package imports no task, so that a wrong setting is reported at once.
 """
 
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.recognition.settings import Settings
+from keras_resample.compare.regions.settings import RegionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
 
 
@@ -22,11 +23,14 @@ def compare(settings=None, report=print):
     For segmentation (`SegmentationSettings`): uniform, edge-based, interpolated and learned
     sampling, with the same network, compared at full resolution.
 
+    For fine-grained classes (`RegionSettings`): `MSGN` with a stride, a centre crop, a Spatial
+    Transformer, `RegionPooling` and `AdaptiveRegionPooling` in the branch that looks at a part.
+
     What is finished lies in `settings.out`: the same call again continues an interrupted run.
 
     Args:
-        settings: `Settings` or `SegmentationSettings`. Default: `Settings()`, the embedded
-            palmprints.
+        settings: `Settings`, `SegmentationSettings` or `RegionSettings`. Default:
+            `Settings()`, the embedded palmprints.
         report: function that gets each line of output.
 
     Returns:
@@ -55,7 +59,7 @@ def compare(settings=None, report=print):
     return run(tasks.task_of(settings or Settings()), report)
 
 
-__all__ = ["SegmentationSettings", "SettingError", "Settings", "compare"]
+__all__ = ["RegionSettings", "SegmentationSettings", "SettingError", "Settings", "compare"]
 
 
 def __dir__():

@@ -23,12 +23,18 @@ of the identities, verifies all pairs of images of the other half, and writes a 
 best model and a SavedModel.
 Without options it runs on built-in synthetic palmprints.
 
-`compare segmentation` is another task; `compare segmentation --help` shows its options.
+`compare segmentation` and `compare regions` are other tasks; `--help` behind one shows its options.
 """,
     "segmentation": """\
 Trains the same segmentation network behind each way of downsampling, on generated street scenes or
 on the data of a folder, and measures what Jin et al., "Learning to Downsample for Segmentation of
 Ultra-High Resolution Images" (ICLR 2022), compare: tables, pictures and the curve of cost.
+""",
+    "regions": """\
+Trains the same residual network with and without a branch that looks at a part of its maps (a
+stride, a centre crop, a Spatial Transformer, region pooling, adaptive region pooling with several
+k and numbers of branches), on generated beetles or on the data of a folder: a table, learning
+curves, and pictures of the regions.
 """,
 }
 

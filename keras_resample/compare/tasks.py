@@ -7,10 +7,15 @@ A new one is a folder beside this file: `settings.py`, and `task.py` with a subc
 import importlib
 
 from keras_resample.compare.recognition.settings import Settings
+from keras_resample.compare.regions.settings import RegionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
 
 DEFAULT = "recognition"
-SETTINGS = {DEFAULT: Settings, "segmentation": SegmentationSettings}
+SETTINGS = {
+    DEFAULT: Settings,
+    "segmentation": SegmentationSettings,
+    "regions": RegionSettings,
+}
 
 
 def task_of(settings):

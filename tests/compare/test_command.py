@@ -11,7 +11,13 @@ import pytest
 
 import keras_resample
 from keras_resample import program
-from keras_resample.compare import SegmentationSettings, Settings, command, startup
+from keras_resample.compare import (
+    RegionSettings,
+    SegmentationSettings,
+    Settings,
+    command,
+    startup,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,7 @@ from keras_resample.compare import SegmentationSettings, Settings, command, star
         (["segmentation", "--sizes", "24"], "must be different sizes, each HEIGHTxWIDTH"),
         (["segmentation", "--scene-size", "0x5"], "compare segmentation: error: --scene-size must"),
         (["segmentation", "--methods", "joints"], "must be different ones of uniform"),
+        (["regions", "--k", "x"], "--k must be different numbers of at least 0"),
         (["segmentation", "--factor", "0.5"], "--factor"),
         (["--factor", "0.5", "segmentation"], "the task comes first"),
         (["detection"], "invalid choice: 'detection'"),
@@ -44,7 +51,8 @@ def test_a_wrong_option_is_named(options, message, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "settings"), [([], Settings), (["segmentation"], SegmentationSettings)]
+    ("words", "settings"),
+    [([], Settings), (["segmentation"], SegmentationSettings), (["regions"], RegionSettings)],
 )
 def test_help_tells_every_option_and_default(words, settings, capsys):
     with pytest.raises(SystemExit) as raised:
@@ -55,7 +63,9 @@ def test_help_tells_every_option_and_default(words, settings, capsys):
         option = "--no-export" if field == "export" else "--" + field.replace("_", "-")
         assert option in text
     assert "%" not in text
-    for default in ("(default: 0.001)", f"(default: {settings().out})", "(default: 0)"):
+    seeds = " ".join(map(str, settings().seeds))
+    rate = f"(default: {settings().learning_rate:g})"
+    for default in (rate, f"(default: {settings().out})", f"(default: {seeds})"):
         assert default in text
 
 

@@ -1,0 +1,81 @@
+"""The pictures of a comparison for fine-grained classes."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from keras_resample import visualization
+from keras_resample.compare.engine.task import Run
+from keras_resample.compare.regions import networks, table
+from keras_resample.compare.regions.names import ADAPTIVE, parts, title
+
+
+def draw(records, load, images, settings):
+    """Pairs of the name of a figure and the figure.
+
+    Args:
+        records: of all runs.
+        load: function from a `Run` to its trained network.
+        images: bytes (n, h, w, 3), what is drawn.
+        settings: `RegionSettings`.
+    """
+    by_method = table.trainings(records)
+    yield "learning_curves", learning_curves(by_method)
+    sweep = {parts(name)[1]: own for name, own in by_method.items() if _is_swept(name)}
+    if len(sweep) > 1:
+        yield "k", sweep_of_k(sweep, by_method)
+    for name, own in by_method.items():
+        seeds = {record["seed"] for record in own}
+        if len(images) and settings.seeds[0] in seeds:
+            yield from _regions(name, load(Run(name, settings.seeds[0])), images)
+
+
+def learning_curves(by_method):
+    """Validation accuracy after each epoch, mean of the seeds, as in Fig. 4."""
+    figure, ax = _axes(7.6, 4.2)
+    for number, (name, own) in enumerate(by_method.items()):
+        curves = [[epoch["val_accuracy"] for epoch in record["history"]] for record in own]
+        curve = 100 * np.mean(curves, axis=0)
+        style = ("-", "--", ":")[number // 10 % 3]
+        color = f"C{number % 10}"
+        ax.plot(np.arange(1, len(curve) + 1), curve, style, color=color, label=title(name))
+    ax.set(xlabel="epoch", ylabel="validation accuracy, %")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    return figure
+
+
+def sweep_of_k(sweep, by_method):
+    """Test accuracy over k, with the standard deviation of the seeds."""
+    figure, ax = _axes(4.6, 3.4)
+    values = {k: [100 * record["accuracy"] for record in own] for k, own in sweep.items()}
+    means, spreads = ([f(v) for v in values.values()] for f in (np.mean, np.std))
+    ax.errorbar(list(values), means, yerr=spreads, fmt="o-", capsize=3, label="ARP")
+    for number, name in enumerate(("local-center-crop", "local-region", "local-stride"), 1):
+        if name in by_method:
+            mean = 100 * np.mean([record["accuracy"] for record in by_method[name]])
+            ax.axhline(mean, color=f"C{number}", linestyle="--", label=title(name))
+    ax.set(xlabel="k of one local branch", ylabel="test accuracy, %")
+    ax.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _regions(name, network, images):
+    """Confidence and boxes of Conv3 and of Conv4, a figure for each branch (Figs. 5, 6 and 8)."""
+    conv3, conv4 = networks.region_models(network)
+    for number, model in enumerate(conv4, 1):
+        stages = [stage.predict(images, verbose=0) for stage in (*conv3, model)]
+        figure = visualization.plot_regions(images, stages, data_format="channels_last")
+        branch = f", branch {number}" if len(conv4) > 1 else ""
+        figure.suptitle(f"{title(name)}{branch}", fontsize=9)
+        yield f"regions_{name.replace(' ', '_')}_{number}", figure
+
+
+def _is_swept(name):
+    method, _, count = parts(name)
+    return method == ADAPTIVE and count == 1
+
+
+def _axes(width, height):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    ax = figure.subplots()
+    ax.grid(True, color="0.85", linewidth=0.6)
+    return figure, ax

@@ -1,0 +1,195 @@
+"""What a comparison of networks for fine-grained classes is asked to do."""
+
+import copy
+import dataclasses
+import os
+from typing import ClassVar
+
+from keras_resample.compare.engine import checks
+from keras_resample.compare.engine import settings as base
+from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.engine.settings import redefault, setting
+from keras_resample.compare.regions.names import METHODS
+
+SOURCES = ("cub", "stanford_cars", "fgvc_aircraft", "image_lists")
+NETWORKS = ("small", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_32x4d")
+CONV3 = ("adaptive", "stride")
+# Of the generated beetles, and of files.
+BEETLE_SIZE, FILE_SIZE = (80, 80), (112, 112)
+BEETLES = {"classes": 8, "images_per_class": 600, "test_images_per_class": 100}
+BEETLE_EPOCHS, FILE_EPOCHS = 8, 60
+PART_SIZE = (0.08, 0.12)
+
+
+def by(size):
+    """A size as the text HEIGHTxWIDTH."""
+    return "x".join(map(str, size))
+
+
+@dataclasses.dataclass(kw_only=True)
+class RegionSettings(base.Settings):
+    """Arguments of a comparison of networks that look at a part of their maps in full detail.
+
+    Strings are accepted for numbers, as a command line gives them.
+
+    Args:
+        cub, stanford_cars, fgvc_aircraft: folder of one of these data sets, as their readers in
+            `keras_resample.datasets` expect it.
+        image_lists: folder with `train.list` and `test.list` for
+            `keras_resample.datasets.image_list`. Default: generated beetles,
+            `keras_resample.datasets.fine_grained_scenes`.
+        size: `(height, width)` in pixels of what a network sees, by default 80 x 80 of the
+            beetles and 112 x 112 of files, which are read 8/7 as large and cropped.
+        classes, images_per_class, test_images_per_class: of the beetles, by default 8, 600 and 100.
+        part_size: `(smallest, largest)` side of the mark that tells beetles apart, as in
+            `fine_grained_scenes`.
+        validation: share of each class's training images that is not trained on: the learning
+            curves are of these, and so should be every choice.
+        methods: names of what is compared: "stride", "adaptive" (in Conv4), and with a local
+            branch "local-stride", "local-center-crop", "local-spatial-transformer",
+            "local-region" and "local-adaptive".
+        k: of "local-adaptive" with one branch; each is trained.
+        local_branches: numbers of local branches of "local-adaptive"; 1 is trained with each `k`,
+            more with 0.5, as in the paper.
+        conv3: downsampling of Conv3 in networks with a local branch: `"adaptive"` pooling with
+            `k = 1`, as the paper has for photographs, or `"stride"`, as it has for vehicles.
+        network: `"small"`, four basic blocks, or the name of a backbone of
+            `keras_resample.models.MSGN`.
+        width: channels of the first stage of the small network.
+        pictures: number of test images that are drawn.
+        epochs: passes over the training images, by default 8 over beetles and 60 over files.
+        out, backend, seeds, batch_size, overwrite, report: as in `Settings`.
+        learning_rate: of SGD after its warm-up.
+
+    Raises:
+        SettingError: a `ValueError` that names the setting and what was received.
+
+    Example:
+
+    >>> from keras_resample.compare import RegionSettings
+    >>> RegionSettings(methods=["stride", "local-adaptive"], k=0.7).command()
+    'python -m keras_resample compare regions --methods stride local-adaptive --k 0.7'
+    """
+
+    subcommand: ClassVar[str] = "compare regions"
+
+    cub: str | None = setting(None, "folder of CUB-200-2011", checks.existing_folder, "DIR", True)
+    stanford_cars: str | None = setting(
+        None, "folder of Stanford Cars", checks.existing_folder, "DIR", True
+    )
+    fgvc_aircraft: str | None = setting(
+        None, "folder of FGVC-Aircraft", checks.existing_folder, "DIR", True
+    )
+    image_lists: str | None = setting(
+        None, "folder of train.list and test.list", checks.existing_folder, "DIR", True
+    )
+    size: tuple[int, int] | None = setting(
+        None,
+        f"what a network sees (default: {by(BEETLE_SIZE)} of generated beetles, "
+        f"{by(FILE_SIZE)} of files)",
+        checks.size_text,
+        metavar="HxW",
+        words=by,
+    )
+    classes: int | None = setting(
+        None, f"beetles (default: {BEETLES['classes']})", checks.integer(2)
+    )
+    images_per_class: int | None = setting(
+        None,
+        f"beetles to train on and to validate (default: {BEETLES['images_per_class']})",
+        checks.integer(2),
+    )
+    test_images_per_class: int | None = setting(
+        None,
+        f"beetles to test on (default: {BEETLES['test_images_per_class']})",
+        checks.integer(),
+    )
+    part_size: tuple[float, ...] = setting(
+        PART_SIZE,
+        "smallest and largest side of what tells beetles apart, over that of the image",
+        checks.several(checks.number("(0, 0.15]"), "must be two numbers in (0, 0.15]"),
+        metavar=("MIN", "MAX"),
+        nargs=2,
+        words="{:g}".format,
+    )
+    validation: float = setting(
+        0.2, "share of the training images that is not trained on", checks.number("(0, 1)")
+    )
+    methods: tuple[str, ...] = setting(
+        METHODS,
+        f"of {', '.join(METHODS)}",
+        checks.several(checks.choice(METHODS), f"must be different ones of {', '.join(METHODS)}"),
+        metavar="NAME",
+        free=True,
+        nargs="+",
+    )
+    k: tuple[float, ...] = setting(
+        (0.5, 0.7, 0.9, 1.0),
+        "of adaptive pooling in one local branch",
+        checks.several(checks.number("[0, inf)"), "must be different numbers of at least 0"),
+        metavar="K",
+        free=True,
+        nargs="+",
+        words="{:g}".format,
+    )
+    local_branches: tuple[int, ...] = setting(
+        (1, 2, 4),
+        "of adaptive pooling; 1 with each k, more with 0.5",
+        checks.several(checks.integer(), "must be different positive integers"),
+        metavar="N",
+        free=True,
+        nargs="+",
+    )
+    conv3: str = setting(
+        CONV3[0],
+        "downsampling of Conv3 where there is a local branch",
+        checks.choice(CONV3),
+        metavar="|".join(CONV3),
+    )
+    network: str = setting("small", "backbone", checks.choice(NETWORKS), "|".join(NETWORKS))
+    width: int = setting(16, "channels of the first stage of the small one", checks.integer())
+    pictures: int = setting(8, "test images to draw", checks.integer(0), free=True)
+    epochs: int | None = redefault(
+        "epochs",
+        None,
+        text=f"passes over the training images (default: {BEETLE_EPOCHS} over beetles, "
+        f"{FILE_EPOCHS} over files)",
+    )
+    out: str = redefault("out", "runs/regions")
+    seeds: tuple[int, ...] = redefault("seeds", (0, 1, 2))
+    learning_rate: float = redefault("learning_rate", 0.05, text="of SGD after its warm-up")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.part_size) != 2 or self.part_size[0] > self.part_size[1]:
+            must = "must be the smallest and the largest side"
+            raise SettingError("part_size", must, self.part_size)
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) > 1:
+            must = f"must be the only data set; there is `{given[0]}` too"
+            raise SettingError(given[1], must, getattr(self, given[1]))
+        self.epochs = self.epochs or (FILE_EPOCHS if given else BEETLE_EPOCHS)
+        self.size = self.size or (FILE_SIZE if given else BEETLE_SIZE)
+        for name, default in BEETLES.items():
+            if not given:
+                setattr(self, name, getattr(self, name) or default)
+            elif getattr(self, name) is not None:
+                must = f"is for the generated beetles, not with `{given[0]}`"
+                raise SettingError(name, must, getattr(self, name))
+
+    def source(self):
+        """Name of the data set that is read, `None` for generated beetles."""
+        return next((name for name in SOURCES if getattr(self, name) is not None), None)
+
+    def numbers(self):
+        """The settings that the numbers of a run depend on, as JSON values."""
+        return super().numbers() | {"source": self.source()}
+
+    def command(self):
+        """The command line that asks for the same, with the last part of absolute paths."""
+        shown = copy.copy(self)
+        for name in (*SOURCES, "out"):
+            path = getattr(self, name)
+            if path is not None and os.path.isabs(path):
+                setattr(shown, name, os.path.basename(os.path.normpath(path)))
+        return super(RegionSettings, shown).command()
