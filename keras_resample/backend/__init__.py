@@ -29,6 +29,7 @@ from keras_resample.backend.reference import (
     grouped_convolution,
     mapped,
     nearest,
+    significance,
     smallest,
     untraced,
 )
@@ -41,11 +42,12 @@ if keras.backend.backend() == "tensorflow":
         gather,
         grouped_convolution,
         mapped,
+        significance,
         smallest,
     )
 elif keras.backend.backend() == "jax":
     from keras_resample.backend.jax import bilinear, gather, nearest
 elif keras.backend.backend() == "torch":
-    from keras_resample.backend.torch import bilinear, constant, smallest, untraced
+    from keras_resample.backend.torch import bilinear, constant, significance, smallest, untraced
 else:
     from keras_resample.backend.reference import bilinear

@@ -179,6 +179,23 @@ def nearest(images, rows, cols):
     return take_pixels(images, rows, cols)
 
 
+def significance(maps, floor):
+    """Mean over the channels of maps that are standardized over their places: float32 (b, h, w).
+
+    `mean over c of (x - mean) / sqrt(var + floor)`. The kernels of the backends compute the same
+    without a copy of the whole batch: an image at a time, while it is in the cache. The input has
+    no gradient.
+
+    Args:
+        maps: (b, h, w, c), floating.
+        floor: what is added to the (population) variance.
+    """
+    maps = ops.cast(maps, "float32")
+    centered = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
+    variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
+    return ops.mean(centered * ops.rsqrt(variance + floor), axis=3)
+
+
 def smallest(values, count):
     """The `count` smallest of `values` (n, ...) along the first axis, in order, and their indices.
 

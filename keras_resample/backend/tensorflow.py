@@ -197,3 +197,25 @@ def mapped(function, values, shape, dtype):
         return one_by_one()
     # A stack of none has no sizes to learn.
     return tf.cond(count > 0, one_by_one, lambda: tf.zeros([0, *shape], dtype))
+
+
+def significance(maps, floor):
+    """See `reference.significance`, which takes over where there is a GPU.
+
+    Under XLA an empty batch is refused where its size was not known before.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return reference.significance(maps, floor)
+    batch, height, width, channels = sizes(maps)
+    table = tf.reshape(maps, (batch, height * width, channels))
+
+    def of_one(index):
+        pixels = tf.cast(table[index], tf.float32)
+        centered = pixels - tf.reduce_mean(pixels, axis=0)
+        variance = tf.reduce_mean(tf.square(centered), axis=0)
+        scale = tf.math.rsqrt(variance + floor) / tf.cast(channels, tf.float32)
+        found = tf.linalg.matvec(centered, scale)
+        found -= tf.reduce_mean(found)  # the mean of a column is rounded, this one is small
+        return tf.reshape(found, (height, width))
+
+    return mapped(of_one, tf.range(batch), (height, width), tf.float32)

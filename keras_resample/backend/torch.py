@@ -215,6 +215,25 @@ def sample_in_rows(images, positions, weights, training):
     return samples.reshape(batch, -1, channels)
 
 
+def significance(maps, floor):
+    """See `reference.significance`, which takes over while torch.export or torch.compile traces,
+    for what fits in the cache as it is, and on a GPU.
+    """
+    traced = torch.compiler.is_compiling() or torch.compiler.is_exporting()
+    if traced or not maps.is_cpu or 4 * maps.numel() <= CACHE:
+        return reference.significance(maps, floor)
+    return torch.stack([significance_of_one(one, floor) for one in maps])
+
+
+def significance_of_one(one, floor):
+    """Of one map (h, w, c): (h, w)."""
+    height, width, channels = one.shape
+    pixels = one.reshape(-1, channels).float()
+    centered = pixels - pixels.mean(0)
+    scale = torch.rsqrt(centered.square().mean(0) + floor) / channels
+    return (centered @ scale).reshape(height, width)
+
+
 def smallest(values, count):
     """See `reference.smallest`; `topk` finds the first of integers: bits of the value, index."""
     if count == 1:

@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.ops.grids import extent
 
 VARIANCE_FLOOR = 1e-5
@@ -18,10 +19,7 @@ def confidence_map(maps):
     `sigmoid(mean over channels of (x - mean) / sqrt(var + 1e-5))`, mean and (population) variance
     of a channel over the places of its own map: Eqs. 1-3 of adaptive region pooling.
     """
-    maps = ops.cast(maps, "float32")
-    centered = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
-    variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
-    return ops.sigmoid(ops.mean(centered * ops.rsqrt(variance + VARIANCE_FLOOR), axis=3))
+    return ops.sigmoid(backend.significance(maps, VARIANCE_FLOOR))
 
 
 def adaptive_rates(confidence, k, rate):
