@@ -200,11 +200,10 @@ def mapped(function, values, shape, dtype):
 
 
 def significance(maps, floor):
-    """See `reference.significance`, which takes over where there is a GPU.
-
-    Under XLA an empty batch is refused where its size was not known before.
+    """See `reference.significance`, which takes over where there is a GPU, and for maps of a
+    size that is not known: XLA would lose it in a loop.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if None in maps.shape[1:] or tf.config.list_physical_devices("GPU"):
         return reference.significance(maps, floor)
     batch, height, width, channels = sizes(maps)
     table = tf.reshape(maps, (batch, height * width, channels))
