@@ -15,10 +15,10 @@ SOURCES = ("cub", "stanford_cars", "fgvc_aircraft", "image_lists")
 NETWORKS = ("small", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_32x4d")
 CONV3 = ("adaptive", "stride")
 # Of the generated beetles, and of files.
-BEETLE_SIZE, FILE_SIZE = (80, 80), (112, 112)
-BEETLES = {"classes": 8, "images_per_class": 600, "test_images_per_class": 100}
+BEETLE_SIZE, FILE_SIZE = (64, 64), (112, 112)
+BEETLES = {"classes": 8, "images_per_class": 750, "test_images_per_class": 100}
 BEETLE_EPOCHS, FILE_EPOCHS = 8, 60
-PART_SIZE = (0.08, 0.12)
+PART_SIZE = (0.1, 0.15)
 
 
 def by(size):
@@ -38,9 +38,9 @@ class RegionSettings(base.Settings):
         image_lists: folder with `train.list` and `test.list` for
             `keras_resample.datasets.image_list`. Default: generated beetles,
             `keras_resample.datasets.fine_grained_scenes`.
-        size: `(height, width)` in pixels of what a network sees, by default 80 x 80 of the
+        size: `(height, width)` in pixels of what a network sees, by default 64 x 64 of the
             beetles and 112 x 112 of files, which are read 8/7 as large and cropped.
-        classes, images_per_class, test_images_per_class: of the beetles, by default 8, 600 and 100.
+        classes, images_per_class, test_images_per_class: of the beetles, by default 8, 750 and 100.
         part_size: `(smallest, largest)` side of the mark that tells beetles apart, as in
             `fine_grained_scenes`.
         validation: share of each class's training images that is not trained on: the learning

@@ -48,6 +48,8 @@ class Regions(Task):
             ),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            # XLA's convolutions on a CPU are several times slower than TensorFlow's own.
+            jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
         network.optimizer.build(network.trainable_variables)
         return network

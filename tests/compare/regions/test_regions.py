@@ -17,7 +17,7 @@ from tests.compare.conftest import shorten, stop_at, without_pictures
 # What the comparison below is asked to do.
 SMALL = {"classes": 2, "images_per_class": 6, "test_images_per_class": 3, "size": (32, 32)}
 SMALL |= {"width": 4, "batch_size": 4, "epochs": 2, "seeds": 0, "pictures": 2, "k": (0.5, 1.0)}
-SMALL |= {"methods": ["stride", "local-adaptive"], "local_branches": 1}
+SMALL |= {"methods": "local-adaptive", "local_branches": 1}
 
 
 def settings_of(out, **changes):
@@ -37,7 +37,7 @@ def whole(tmp_path_factory):
         shorten(patch)
         eagerly(patch)
         with patch.context() as stopped:
-            stop_at(stopped, "local-adaptive 0.5, seed 0", 1.5)
+            stop_at(stopped, "local-adaptive 1, seed 0", 1.5)
             with pytest.raises(KeyboardInterrupt):
                 compare(settings_of(out), lines.append)
         results = compare(settings_of(out), lines.append)
@@ -60,13 +60,12 @@ def eagerly(monkeypatch):
 
 def test_a_comparison_measures_all(whole):
     runs = {record["method"]: record for record in whole["results"]["runs"]}
-    assert sorted(runs) == ["local-adaptive 0.5", "local-adaptive 1", "stride"]
-    assert f"Continuing in {whole['out']}: 1 of 3 runs are finished." in whole["lines"]
-    for name, record in runs.items():
+    assert sorted(runs) == ["local-adaptive 0.5", "local-adaptive 1"]
+    assert f"Continuing in {whole['out']}: 1 of 2 runs are finished." in whole["lines"]
+    for record in runs.values():
         assert 0 <= record["accuracy"] <= 1 and len(record["history"]) == 2
-        assert (record["coverage"] is None) == (name == "stride")
-    assert runs["local-adaptive 1"]["gflops"] > runs["stride"]["gflops"]
-    assert runs["local-adaptive 1"]["coverage"] >= runs["local-adaptive 0.5"]["coverage"] - 0.3
+    # At k = 1 untrained networks keep nearly all of a map, and so nearly all of the mark.
+    assert runs["local-adaptive 1"]["coverage"] > max(0.8, runs["local-adaptive 0.5"]["coverage"])
     assert sorted(whole["results"]["images_per_second"]) == sorted(runs)
 
 
