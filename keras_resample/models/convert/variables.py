@@ -87,7 +87,7 @@ def find_backbone(model, one):
     mark = "conv_sep" if one is MOBILEFACENET else "layer1_0_conv1"
     found = [
         part
-        for part in _models(model)
+        for part in models_in(model)
         if {mark, "flatten", "fc", "features"} <= {layer.name for layer in part.layers}
     ]
     if len(found) != 1:
@@ -99,8 +99,9 @@ def find_backbone(model, one):
     return found[0]
 
 
-def _models(model):
+def models_in(model):
+    """The model and all that it contains."""
     if isinstance(model, keras.Model):
         yield model
         for layer in model.layers:
-            yield from _models(layer)
+            yield from models_in(layer)
