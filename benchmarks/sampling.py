@@ -98,7 +98,7 @@ def sampling_calls(case, mode, times):
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(batch, height, height, channels)).astype("float32")
     flow = rng.normal(0, 0.7, (1, size, size, 2)).astype("float32")
-    grid = kr.ops.uniform_grid((size, size)) + flow / height
+    grid = kr.ops.uniform_grid((size, size)) + ops.convert_to_tensor(flow / height)
     if not shared:
         maps = ops.softmax(rng.normal(size=(batch, *MAP)).astype("float32"), axis=(1, 2))
         grid = kr.ops.resize_grid(kr.ops.saliency_grid(maps, SIGMA), (size, size))

@@ -48,6 +48,13 @@ if keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from keras_resample.backend.jax import bilinear, gather, nearest
 elif keras.backend.backend() == "torch":
-    from keras_resample.backend.torch import bilinear, constant, significance, smallest, untraced
+    from keras_resample.backend.torch import (
+        bilinear,
+        constant,
+        gather,
+        significance,
+        smallest,
+        untraced,
+    )
 else:
     from keras_resample.backend.reference import bilinear

@@ -172,7 +172,7 @@ def bilinear(images, positions, weights=None):
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
     channels, shared = images.shape[3], positions.shape[0] == 1
-    if channels < FEW_CHANNELS and not shared:
+    if channels < FEW_CHANNELS and (not shared or images.is_cuda):
         taken = take_bilinear(images, positions, training)
         taken = taken if weights is None else taken * weights[..., None]
         return taken[:, :, 0] if taken.shape[2] == 1 else taken.sum(2)
@@ -232,6 +232,12 @@ def significance_of_one(one, floor):
     centered = pixels - pixels.mean(0)
     scale = torch.rsqrt(centered.square().mean(0) + floor) / channels
     return (centered @ scale).reshape(height, width)
+
+
+def gather(table, index, axis=0):
+    """See `reference.gather`."""
+    rows = table.index_select(axis, index.reshape(-1))
+    return rows.reshape(*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
 
 
 def smallest(values, count):

@@ -223,13 +223,35 @@ def _resize_axis(values, count, axis):
     size = ops.shape(values)[axis]
     if _is_same(size, count):
         return values
-    position = pixel_centers(count) * ops.cast(size, "float32") - 0.5
-    low = ops.floor(position)
-    weight = ops.reshape(position - low, (-1, 1) if axis == 2 else (-1, 1, 1))
-    low = ops.cast(low, "int32")
-    before = ops.take(values, ops.clip(low, 0, size - 1), axis=axis)
-    after = ops.take(values, ops.clip(low + 1, 0, size - 1), axis=axis)
+    if isinstance(size, int) and isinstance(count, int):
+        taps, weight = _known_taps(size, count), _known_weights(size, count)
+    else:
+        position = pixel_centers(count) * ops.cast(size, "float32") - 0.5
+        low = ops.floor(position)
+        weight = position - low
+        low = ops.cast(low, "int32")
+        taps = ops.clip(ops.stack([low, low + 1]), 0, size - 1)
+    weight = ops.reshape(weight, (-1, 1) if axis == 2 else (-1, 1, 1))
+    before, after = (backend.gather(values, tap, axis=axis) for tap in (taps[0], taps[1]))
     return before * (1.0 - weight) + after * weight
+
+
+def _resize_position(size, count):
+    """Where the pixels of a resized axis lie on the axis, in pixels, in float32 step by step."""
+    centers = ((np.arange(count) + 0.5) / count).astype("float32")
+    return centers * np.float32(size) - np.float32(0.5)
+
+
+@backend.constant
+def _known_taps(size, count):
+    low = np.floor(_resize_position(size, count)).astype("int32")
+    return np.clip([low, low + 1], 0, size - 1).astype("int32")
+
+
+@backend.constant
+def _known_weights(size, count):
+    position = _resize_position(size, count)
+    return position - np.floor(position)
 
 
 def uniform_grid_like(grid):
