@@ -172,7 +172,7 @@ def bilinear(images, positions, weights=None):
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
 
     channels, shared = images.shape[3], positions.shape[0] == 1
-    if channels < FEW_CHANNELS and (not shared or images.is_cuda):
+    if channels < FEW_CHANNELS and not shared:
         taken = take_bilinear(images, positions, training)
         taken = taken if weights is None else taken * weights[..., None]
         return taken[:, :, 0] if taken.shape[2] == 1 else taken.sum(2)

@@ -38,7 +38,8 @@ def sample(
 
     Gradients flow to the images (of floating dtype) and to the grid. A NaN in the grid stays in
     its own output, a NaN or infinity in a pixel in the outputs whose taps touch it. On PyTorch
-    bilinear sampling has a second derivative only at a grid per image and fewer than 16 channels.
+    bilinear sampling has a second derivative only on a CPU, at a grid per image and fewer than 16
+    channels.
 
     An image has fewer than 2^31 pixels (46,340 a side), as they are numbered in 32 bits. Larger
     ones, such as slides of 100,000 pixels a side, are read and sampled in windows:
