@@ -2,8 +2,10 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from keras_resample import visualization
+from keras_resample.compare.engine.report import mean_std
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.regions import networks, table
 from keras_resample.compare.regions.names import ADAPTIVE, parts, title
@@ -37,17 +39,22 @@ def learning_curves(by_method):
         curve = 100 * np.mean(curves, axis=0)
         style = ("-", "--", ":")[number // 10 % 3]
         color = f"C{number % 10}"
-        ax.plot(np.arange(1, len(curve) + 1), curve, style, color=color, label=title(name))
+        marker = "" if len(curve) > 1 else "o"  # of one epoch there is no line
+        epochs = np.arange(1, len(curve) + 1)
+        ax.plot(epochs, curve, style, color=color, marker=marker, label=title(name))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(xlabel="epoch", ylabel="validation accuracy, %")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
     return figure
 
 
 def sweep_of_k(sweep, by_method):
-    """Test accuracy over k, with the standard deviation of the seeds."""
+    """Test accuracy over k, with the standard deviation of the seeds as in the table."""
     figure, ax = _axes(4.6, 3.4)
     values = {k: [100 * record["accuracy"] for record in own] for k, own in sweep.items()}
-    means, spreads = ([f(v) for v in values.values()] for f in (np.mean, np.std))
+    found = [mean_std(accuracies) for accuracies in values.values()]
+    means = [one["mean"] for one in found]
+    spreads = [one["std"] or 0.0 for one in found]
     ax.errorbar(list(values), means, yerr=spreads, fmt="o-", capsize=3, label="ARP")
     for number, name in enumerate(("local-center-crop", "local-region", "local-stride"), 1):
         if name in by_method:
@@ -64,6 +71,8 @@ def _regions(name, network, images):
     for number, model in enumerate(conv4, 1):
         stages = [stage.predict(images, verbose=0) for stage in (*conv3, model)]
         figure = visualization.plot_regions(images, stages, data_format="channels_last")
+        for row, stage in enumerate(("Conv3", "Conv4")[-len(stages) :]):
+            figure.axes[row * len(images)].set_ylabel(stage, fontsize=8)
         branch = f", branch {number}" if len(conv4) > 1 else ""
         figure.suptitle(f"{title(name)}{branch}", fontsize=9)
         yield f"regions_{name.replace(' ', '_')}_{number}", figure

@@ -18,6 +18,9 @@ CONV3 = ("adaptive", "stride")
 BEETLE_SIZE, FILE_SIZE = (64, 64), (112, 112)
 BEETLES = {"classes": 8, "images_per_class": 750, "test_images_per_class": 100}
 BEETLE_EPOCHS, FILE_EPOCHS = 8, 60
+# PyTorch 2.13 writes beyond its memory in the gradient of a 1 x 1 convolution with a stride, on a
+# CPU and channels-last, where it has fewer input channels.
+LEAST_WIDTH = 8
 PART_SIZE = (0.1, 0.15)
 
 
@@ -55,7 +58,7 @@ class RegionSettings(base.Settings):
             `k = 1`, as the paper has for photographs, or `"stride"`, as it has for vehicles.
         network: `"small"`, four basic blocks, or the name of a backbone of
             `keras_resample.models.MSGN`.
-        width: channels of the first stage of the small network.
+        width: channels of the first stage of the small network, at least 8.
         pictures: number of test images that are drawn.
         epochs: passes over the training images, by default 8 over beetles and 60 over files.
         out, backend, seeds, batch_size, overwrite, report: as in `Settings`.
@@ -81,27 +84,31 @@ class RegionSettings(base.Settings):
         None, "folder of FGVC-Aircraft", checks.existing_folder, "DIR", True
     )
     image_lists: str | None = setting(
-        None, "folder of train.list and test.list", checks.existing_folder, "DIR", True
+        None,
+        "folder of train.list and test.list, lines of a file and its class",
+        checks.existing_folder,
+        "DIR",
+        True,
     )
     size: tuple[int, int] | None = setting(
         None,
-        f"what a network sees (default: {by(BEETLE_SIZE)} of generated beetles, "
-        f"{by(FILE_SIZE)} of files)",
+        f"height and width of what a network sees (default: {by(BEETLE_SIZE)} of generated "
+        f"beetles, {by(FILE_SIZE)} of files)",
         checks.size_text,
         metavar="HxW",
         words=by,
     )
     classes: int | None = setting(
-        None, f"beetles (default: {BEETLES['classes']})", checks.integer(2)
+        None, f"kinds of beetles (default: {BEETLES['classes']})", checks.integer(2)
     )
     images_per_class: int | None = setting(
         None,
-        f"beetles to train on and to validate (default: {BEETLES['images_per_class']})",
+        f"beetles of a kind to train on and to validate (default: {BEETLES['images_per_class']})",
         checks.integer(2),
     )
     test_images_per_class: int | None = setting(
         None,
-        f"beetles to test on (default: {BEETLES['test_images_per_class']})",
+        f"beetles of a kind to test on (default: {BEETLES['test_images_per_class']})",
         checks.integer(),
     )
     part_size: tuple[float, ...] = setting(
@@ -113,11 +120,11 @@ class RegionSettings(base.Settings):
         words="{:g}".format,
     )
     validation: float = setting(
-        0.2, "share of the training images that is not trained on", checks.number("(0, 1)")
+        0.2, "share of the training images that is kept for validation", checks.number("(0, 1)")
     )
     methods: tuple[str, ...] = setting(
         METHODS,
-        f"of {', '.join(METHODS)}",
+        f"any of {', '.join(METHODS)}",
         checks.several(checks.choice(METHODS), f"must be different ones of {', '.join(METHODS)}"),
         metavar="NAME",
         free=True,
@@ -125,7 +132,7 @@ class RegionSettings(base.Settings):
     )
     k: tuple[float, ...] = setting(
         (0.5, 0.7, 0.9, 1.0),
-        "of adaptive pooling in one local branch",
+        "of local-adaptive, a larger one keeps more: each is trained with one branch",
         checks.several(checks.number("[0, inf)"), "must be different numbers of at least 0"),
         metavar="K",
         free=True,
@@ -134,7 +141,7 @@ class RegionSettings(base.Settings):
     )
     local_branches: tuple[int, ...] = setting(
         (1, 2, 4),
-        "of adaptive pooling; 1 with each k, more with 0.5",
+        "of local-adaptive: 1 with each k, more with k = 0.5",
         checks.several(checks.integer(), "must be different positive integers"),
         metavar="N",
         free=True,
@@ -147,7 +154,11 @@ class RegionSettings(base.Settings):
         metavar="|".join(CONV3),
     )
     network: str = setting("small", "backbone", checks.choice(NETWORKS), "|".join(NETWORKS))
-    width: int = setting(16, "channels of the first stage of the small one", checks.integer())
+    width: int = setting(
+        16,
+        f"channels of the first stage of the small network, at least {LEAST_WIDTH}",
+        checks.integer(LEAST_WIDTH),
+    )
     pictures: int = setting(8, "test images to draw", checks.integer(0), free=True)
     epochs: int | None = redefault(
         "epochs",

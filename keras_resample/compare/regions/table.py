@@ -64,13 +64,13 @@ def scores(results):
 
 
 def differences(records):
-    """Seed by seed, how far each network lies above each baseline."""
+    """Seed by seed, how far each network lies above each baseline; each two once."""
     by_method, lines = trainings(records), []
-    for baseline in BASELINES:
+    for number, baseline in enumerate(BASELINES, 1):
         base = {record["seed"]: record["accuracy"] for record in by_method.get(baseline, [])}
         for name, own in by_method.items():
             gains = [r["accuracy"] - base[r["seed"]] for r in own if r["seed"] in base]
-            if name != baseline and gains:
+            if name not in BASELINES[:number] and gains:
                 text = percent(mean_std(gains), sign="+")
                 lines.append(f"* {title(name)} - {title(baseline)}: {text} points")
     return lines
@@ -100,7 +100,7 @@ def notes(results):
         "* ARP: `AdaptiveRegionPooling(0.5, k)`, RP: `RegionPooling(0.5)`, in Conv4 of the branch "
         "named; centre crop: the middle half of the same map, copied as it is. Networks with a "
         f"local branch have {conv3} in Conv3, the others a stride.",
-        f"* Backbone {settings['network']}, {settings['epochs']} epochs, batches of "
+        f"* Backbone {settings['network']}, epochs: {settings['epochs']}, batches of "
         f"{settings['batch_size']}; SGD with momentum {0.9:g} and the schedule of Appendix C over "
         f"the length of the training: a tenth of the way warm-up to {settings['learning_rate']:g},"
         " a tenth of the rate after 40 % and again after 70 %. The weight decay is the paper's. "

@@ -10,13 +10,14 @@ import pytest
 from keras_resample import layers
 from keras_resample.compare import RegionSettings, SettingError, compare
 from keras_resample.compare.engine import run as engine
+from keras_resample.compare.engine.task import Run
 from keras_resample.compare.regions import data, names, networks, simulation, table
 from keras_resample.compare.regions.task import Regions
 from tests.compare.conftest import shorten, stop_at, without_pictures
 
 # What the comparison below is asked to do.
 SMALL = {"classes": 2, "images_per_class": 6, "test_images_per_class": 3, "size": (32, 32)}
-SMALL |= {"width": 4, "batch_size": 4, "epochs": 2, "seeds": 0, "pictures": 2, "k": (0.5, 1.0)}
+SMALL |= {"width": 8, "batch_size": 4, "epochs": 2, "seeds": 0, "pictures": 2, "k": (0.5, 1.0)}
 SMALL |= {"methods": "local-adaptive", "local_branches": 1}
 
 
@@ -92,8 +93,8 @@ def test_nothing_is_trained_twice(whole, monkeypatch):
     again = compare(settings_of(whole["out"], report=True), lambda line: None)
     written = json.loads((whole["out"] / "results.json").read_text())
     assert json.loads(json.dumps(again["runs"])) == written["runs"]
-    with pytest.raises(SettingError, match="width is 8, was 4"):
-        compare(settings_of(whole["out"], width=8), lambda line: None)
+    with pytest.raises(SettingError, match="width is 9, was 8"):
+        compare(settings_of(whole["out"], width=9), lambda line: None)
 
 
 def test_the_numbers_are_those_of_the_stored_model(whole):
@@ -135,6 +136,20 @@ def test_every_network_has_its_poolings(name, conv3, conv4, tmp_path):
     pools = [n for n in network.layers if isinstance(n, layers.AdaptiveRegionPooling)]
     expected = [1.0] * conv3 + [k] * conv4 if k else [1.0] * conv3
     assert [pool.k for pool in pools] == expected
+
+
+@pytest.mark.backends("torch", reason="compiling takes long, and all are built on every backend")
+@pytest.mark.parametrize("name", names.variants(names.METHODS, (0.7,), (1, 2)))
+def test_every_network_learns(name, tmp_path):
+    task = Regions(settings_of(tmp_path, images_per_class=4, test_images_per_class=1))
+    task.load(lambda line: None)
+    network = task.model(Run(name, 0))
+    before = [keras.ops.convert_to_numpy(weight) for weight in network.trainable_weights]
+    # What leads to the affine view has no gradient until its last weights have left zero.
+    losses = [network.train_on_batch(*task.batches(Run(name, 0), 0)[0])[0] for _ in range(4)]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+    for weight, old in zip(network.trainable_weights, before, strict=True):
+        assert np.any(keras.ops.convert_to_numpy(weight) != old), weight.path
 
 
 def test_conv3_may_have_a_stride(tmp_path):
@@ -212,6 +227,7 @@ def test_a_folder_of_lists_is_read_and_its_place_not_written(tmp_path):
         ({"part_size": (0.1, 0.05)}, "`part_size` must be the smallest and the largest side"),
         ({"k": (-1,)}, "`k` must be different numbers of at least 0"),
         ({"methods": "crop"}, "`methods` must be different ones of stride"),
+        ({"width": 4}, "`width` must be an integer of at least 8"),
         ({"validation": 1}, "`validation` must be a number"),
         ({"cub": ".", "classes": 3}, "`classes` is for the generated beetles"),
         ({"cub": ".", "image_lists": "."}, "`image_lists` must be the only data set"),
@@ -247,6 +263,26 @@ def test_networks_are_set_against_baselines_seed_by_seed():
     records = [*runs("local-region", 0.6, 0.9), *runs("stride", 0.5, 0.7, 0.1)]
     (line,) = table.differences(records)
     assert line == "* local branch, RP - stride (baseline): +15.0 ± 7.1 points"
+    records += runs("local-stride", 0.5)
+    assert [line.split(":")[0] for line in table.differences(records)] == [
+        "* local branch, stride - stride (baseline)",
+        "* local branch, RP - stride (baseline)",
+        "* local branch, RP - local branch, stride",
+    ]
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
+def test_pictures_of_numbers():
+    figures = pytest.importorskip("keras_resample.compare.regions.figures")
+    sweep = {0.5: [{"accuracy": 0.4}, {"accuracy": 0.6}], 1.0: [{"accuracy": 0.7}]}
+    (ax,) = figures.sweep_of_k(sweep, {}).axes
+    (bars,) = ax.containers[0].lines[2]
+    spreads = [np.ptp(segment[:, 1]) / 2 for segment in bars.get_segments()]
+    np.testing.assert_allclose(spreads, [100 * np.std([0.4, 0.6], ddof=1), 0.0], atol=1e-9)
+    one_epoch = {"stride": [{"history": [{"val_accuracy": 0.25}]}]}
+    (ax,) = figures.learning_curves(one_epoch).axes
+    assert ax.lines[0].get_marker() == "o"
+    assert [tick for tick in ax.get_xticks() if tick != round(tick)] == []
 
 
 def test_simulated_crops_by_a_loop(monkeypatch):
