@@ -5,9 +5,10 @@ import re
 import keras
 
 from keras_resample.models.convert.variables import models_in
+from keras_resample.models.networks.residual_layers import DEVIATION
 
 # First variance of the normalization of images, by `include_preprocessing`.
-VARIANCES = {"caffe": 1.0}
+VARIANCES = {"caffe": 1.0, True: DEVIATION[0] ** 2}
 
 
 def find_msgn(model):
@@ -49,6 +50,22 @@ def copy_to_branches(network):
     for name, layer in layers.items():
         if match := re.fullmatch(r"local\d+_(layer\d_.*)", name):
             layer.set_weights(layers[match[1]].get_weights())
+
+
+def without_other_classifier(places, tensors):
+    """Both, by torch name, without the classifier where that of the file is of another shape."""
+    own = {key: place.torch_shape for key, place in places.items() if _is_classifier(key)}
+    given = {key: tensor.shape for key, tensor in tensors.items() if _is_classifier(key)}
+    if own == given:
+        return places, tensors
+    return tuple(
+        {key: value for key, value in part.items() if not _is_classifier(key)}
+        for part in (places, tensors)
+    )
+
+
+def _is_classifier(key):
+    return key.startswith("fc.")
 
 
 def _is_msgn(model):

@@ -5,13 +5,16 @@ import re
 
 import keras
 
-from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET
+from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET, RESNET
 from keras_resample.models.networks.iresnet import BLOCKS, IResNet
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
+from keras_resample.models.networks.msgn import MSGN
+from keras_resample.models.networks.resnet import BACKBONES, BASE_FILTERS, STAGES, Backbone
 
-# Every published network halves its input four times.
+# Every published face network halves its input four times.
 DOWNSAMPLING = 16
 NUMBERS = {blocks: number for number, blocks in BLOCKS.items()}
+RESNETS = {measures: name for name, measures in BACKBONES.items()}
 
 
 def build(one, family, tensors):
@@ -19,6 +22,8 @@ def build(one, family, tensors):
     shape = _Shapes(tensors)
     if one is MOBILEFACENET:
         return _mobilefacenet(shape)
+    if one is RESNET:
+        return _resnet(shape)
     if one is IRESNET:
         first, last = "conv1", ("bn2", "fc")
         depths = _lengths(tensors, r"layer(\d+)\.(\d+)\.")
@@ -40,6 +45,30 @@ def build(one, family, tensors):
         embedding_dim=embedding_dim,
         family=family,
         name=f"iresnet{NUMBERS.get(tuple(depths), '')}",
+    )
+
+
+def _resnet(shape):
+    """The plain network, of images of any size."""
+    for stage in range(1, STAGES + 1):
+        shape.of(f"layer{stage}.0.conv1.weight", 4)
+    measures = {
+        "depths": _lengths(shape.tensors, rf"layer([1-{STAGES}])\.(\d+)\."),
+        "filters": shape.of("conv1.weight", 4)[0],
+        "block": "basic",
+    }
+    if "layer1.0.conv3.weight" in shape.tensors:
+        width, inputs = shape.of("layer1.0.conv2.weight", 4)[:2]
+        groups = max(1, width // inputs)
+        width_per_group = max(1, width * BASE_FILTERS // (groups * measures["filters"]))
+        measures |= {"block": "bottleneck", "groups": groups, "width_per_group": width_per_group}
+    has_classifier = "fc.weight" in shape.tensors
+    return MSGN(
+        measures,
+        num_local_branches=0,
+        num_classes=shape.of("fc.weight", 2)[0] if has_classifier else None,
+        conv3="stride",
+        name=RESNETS.get(Backbone(**measures), "resnet"),
     )
 
 

@@ -2,30 +2,39 @@
 
 import keras
 
+from keras_resample.arguments import check_choice
+from keras_resample.models.convert.branches import (
+    check_trained_on,
+    copy_to_branches,
+    find_msgn,
+    without_other_classifier,
+)
 from keras_resample.models.convert.build import build
 from keras_resample.models.convert.layouts import (
     HEADS,
     LAYOUTS,
+    PREFIXES,
+    RESNET,
     TRANSFORMER,
     families_of,
     recognise,
 )
 from keras_resample.models.convert.state_dict import read
 from keras_resample.models.convert.variables import find_backbone, slots
-from keras_resample.models.networks.families import FAMILIES, as_family
+from keras_resample.models.networks.families import FAMILIES
 
 SHOWN = 8
 
 
 def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
-    """Loads published PyTorch weights of a face network into a Keras model.
+    """Loads published PyTorch weights of a face network, or of a ResNet, into a Keras model.
 
     Works on every Keras backend; PyTorch is needed for `.pt`, `.pth` and `.ckpt` files only, and
     reads them without running code from them. Wrapper prefixes of the training scripts are
     removed, their classification heads and batch counters left out; apart from these every
     tensor must have its place and every variable its tensor.
 
-    The network takes what it was trained on, aligned faces of 112 x 112 pixels p in 0..255:
+    A face network takes what it was trained on, aligned faces of 112 x 112 pixels p in 0..255:
 
     | family | networks | channels | values |
     |---|---|---|---|
@@ -40,14 +49,21 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     The embedding is the one before any normalisation to length 1: the length of MagFace's and
     AdaFace's is their measure of quality. AdaFace's own code returns its direction and length.
 
+    The family "torchvision" is its ResNet-18 to 152, ResNeXt and Wide ResNet, and files of the same
+    names, such as timm's ResNeXt-101 32x4d. They become an `MSGN` without branches, which takes RGB
+    images of values 0 to 255. In one with branches, every local branch begins as a copy of the last
+    two stages, and a classifier of another shape than the file's stays as it is.
+
     Args:
         path_or_state_dict: Path of a `.safetensors`, `.pt`, `.pth`, `.ckpt` or `.bin` file, or a
             mapping of names to arrays or torch tensors, also under its key `state_dict`.
-        family: Whose file it is: `"insightface"`, `"magface"`, `"adaface"`, `"cvlface"` or
-            `"curricularface"`. Files of insightface and MagFace differ in nothing but their
-            wrapper: without one, only this argument tells them apart.
+        family: Whose file it is: `"insightface"`, `"magface"`, `"adaface"`, `"cvlface"`,
+            `"curricularface"` or `"torchvision"`. Files of insightface and MagFace differ in
+            nothing but their wrapper: without one, only this argument tells them apart.
         model: A `keras.Model` that is or contains one network of `keras_resample.models` made
-            with the same `family`, behind any sampler; everything else in it is left as it is.
+            with the same `family`, behind any sampler; everything else in it is left as it is. For
+            `"torchvision"` it is an `MSGN` of the file's depths and widths, with the stride and the
+            preprocessing of the defaults, or `include_preprocessing=False` for normalized images.
             Default: the network is built from the names and shapes of the weights, in the global
             image data format.
         flip_channels: Whether to reverse the input channels of the first convolution, so that a
@@ -66,11 +82,11 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     Example:
     >>> import keras_resample as kr
     >>> import numpy as np
-    >>> weights = {"conv1.weight": np.zeros((64, 3, 3, 3), "float32")}
+    >>> weights = {"prelu.weight": np.zeros(64, "float32")}
     >>> kr.models.convert.from_torch(weights, family="adaface")
     Traceback (most recent call last):
         ...
-    ValueError: `family` does not fit ... Received: family='adaface', 1 keys: 'conv1.weight'
+    ValueError: `family` does not fit ... Received: family='adaface', 1 keys: 'prelu.weight'
 
     Reference:
         - [insightface](https://github.com/deepinsight/insightface)
@@ -78,8 +94,9 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
         - [CVLface](https://github.com/mk-minchul/CVLface)
         - [MagFace](https://github.com/IrvingMeng/MagFace)
         - [CurricularFace](https://github.com/HuangYG123/CurricularFace)
+        - [torchvision](https://github.com/pytorch/vision)
     """
-    as_family(family)
+    check_choice(family, "family", tuple(PREFIXES))
     if model is not None and not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a keras.Model or None. Received: {model=}")
     tensors = read(path_or_state_dict)
@@ -90,17 +107,25 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
             f"Received: {family=}, {_listed(tensors)}"
         )
     tensors = _bare(tensors, prefix, family)
-    if model is None:
+    is_built = model is None
+    if is_built:
         model = build(layout, family, tensors)
-    backbone = find_backbone(model, layout)
+    backbone = find_msgn(model) if layout is RESNET else find_backbone(model, layout)
     places = slots(backbone, layout)
-    _check_epsilon(places, family)
+    if layout is RESNET:
+        check_trained_on(backbone, True, "3x3")
+    else:
+        _check_epsilon(places, family)
+    if layout is RESNET and not is_built:
+        places, tensors = without_other_classifier(places, tensors)
     _check_tensors(places, tensors, layout, prefix)
     for key, place in places.items():
         array = tensors[key]
         if flip_channels and place.layer.name == "conv1":
             array = array[:, ::-1]
         place.variable.assign(place.to_keras(array))
+    if layout is RESNET:
+        copy_to_branches(backbone)
     return model
 
 

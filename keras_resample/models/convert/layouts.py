@@ -28,6 +28,11 @@ def layout(title, pattern, *families):
     return Layout(title, re.compile(f"(?:{pattern}){LEAF}"), families)
 
 
+RESNET = layout(
+    "ResNet",
+    r"conv1|bn1|fc|layer\d+\.\d+\.(bn[123]|conv[123]|downsample\.[01])",
+    "torchvision",
+)
 IRESNET = layout(
     "IResNet",
     r"conv1|bn[12]|prelu|fc|features|"
@@ -50,7 +55,8 @@ TRANSFORMER = Layout(
     re.compile(r"pos_embed|mask_token|(patch_embed|blocks|norm|feature|keypoint_linear)\..*"),
     (),
 )
-LAYOUTS = (IRESNET, IR, PLAIN_IR, MOBILEFACENET, TRANSFORMER)
+# Of two that fit as many keys the first counts: a ResNet of basic blocks has none of its own.
+LAYOUTS = (RESNET, IRESNET, IR, PLAIN_IR, MOBILEFACENET, TRANSFORMER)
 
 # What a wrapper may put before every name of the network, by family, and for all of them.
 PREFIXES = {
@@ -59,6 +65,7 @@ PREFIXES = {
     "magface": ("module.features.", "features.module."),
     "curricularface": (),
     "cvlface": ("net.", "model.net."),
+    "torchvision": (),
 }
 COMMON_PREFIXES = ("", "module.", "_orig_mod.", "backbone.")
 # Classification heads that are saved beside the network.
@@ -99,10 +106,10 @@ def _residual(one, depths):
     parts = ["bn1", "conv1", "bn2", "prelu", "conv2", "bn3"]
     shortcuts = ["downsample_0", "downsample_1"]
     blocks = [(s, i) for s, depth in enumerate(depths, 1) for i in range(depth)]
-    if one is IRESNET:
+    if one in (RESNET, IRESNET):
         result = {name: name for name in ("conv1", "bn1", "prelu", "bn2", "fc", "features")}
         for s, i in blocks:
-            for part in parts + shortcuts:
+            for part in [*parts, "conv3", *shortcuts]:
                 result[f"layer{s}_{i}_{part}"] = f"layer{s}.{i}.{part.replace('_', '.')}"
         return result
     result = {

@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 
-from keras_resample.models.convert.layouts import MOBILEFACENET, modules
+from keras_resample.models.convert.layouts import MOBILEFACENET, RESNET, modules
 
 LEAVES = {
     "gamma": "weight",
@@ -58,9 +58,7 @@ class Slot:
 
 def slots(backbone, one):
     """`Slot` of every torch name that the network needs."""
-    flatten = backbone.get_layer("flatten")
-    shape = flatten.input.shape
-    pixels = shape[2:] if flatten.data_format == "channels_first" else shape[1:3]
+    pixels = (1, 1) if one is RESNET else _pixels(backbone.get_layer("flatten"))
     names = modules(one, depths_of(backbone, one))
     return {
         f"{names[layer.name]}.{LEAVES[variable.name]}": Slot(layer, variable, pixels)
@@ -69,6 +67,11 @@ def slots(backbone, one):
         for variable in layer.weights
         if variable.name in LEAVES
     }
+
+
+def _pixels(flatten):
+    shape = flatten.input.shape
+    return shape[2:] if flatten.data_format == "channels_first" else shape[1:3]
 
 
 def depths_of(backbone, one):
