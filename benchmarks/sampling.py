@@ -51,9 +51,9 @@ BARS = {
     "inference, per-image grids 512->128x3": (3.2, 2.6, 0.2),
     "training, per-image grids 512->128x3": (2, 3, 0.7),
 }
-NO_GPU = """\
-No GPU was at hand: nothing here says how the sampler does on one. A load average above the number
-of cores means that other work shared them."""
+ON_CPU = """\
+Nothing here says how the sampler does on a GPU. A load average above the number of cores means that
+other work shared them."""
 NOTES = """\
 Every ratio is to `keras.ops.image.resize(images, size, interpolation="bilinear")` of the same
 backend on the same images, channels-last, with `antialias=True` in the antialiased row and
@@ -229,7 +229,7 @@ def report(results):
     lines = ["# How fast the sampler is", "", f"`{harness.command_line()}`", ""]
     lines += [f"* {r['backend']}: {r['machine']}" for r in results] + [""]
     if all("on the CPU" in r["machine"] for r in results):
-        lines += [NO_GPU, ""]
+        lines += [ON_CPU, ""]
     lines.append(NOTES)
     lines += ["## Over resize, and the bar to reach", ""]
     columns = [(r["backend"], mode) for r in results for mode in r["modes"]]

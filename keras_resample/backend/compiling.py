@@ -1,12 +1,27 @@
-"""Functions that hold loops, compiled once for each size where their calls are slow to start."""
+"""Functions that are compiled as one graph where their calls are slow to start otherwise."""
 
 import functools
+import inspect
 
 import keras
 
 
+def one_program(function):
+    """`function` of tensors, and of settings by keyword only, as one program on JAX.
+
+    Outside of `jit`, JAX would compile each of its operations for itself, anew for each size.
+    """
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    parameters = inspect.signature(function).parameters.values()
+    settings = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return jax.jit(function, static_argnames=settings)
+
+
 def compiled_once(function):
-    """`function` of tensors, and of integers by keyword, as one graph for each size.
+    """`function` with loops, of tensors, and of integers by keyword, as one graph for each size.
 
     Outside of `jit`, JAX would compile its loops at every call, and TensorFlow would run them
     operation by operation. Inside of a graph TensorFlow would trace them anew for every graph

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_bool, as_number
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.extremes import greatest, least
 
 NEIGHBOURS = tuple((i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1))
@@ -58,6 +59,11 @@ def edge_map(labels, sigma=1.0, binary=False, ignore_class=None):
             "`labels` must have shape (batch, height, width) with no empty side. "
             f"Received: labels of shape {tuple(labels.shape)}"
         )
+    return _edges(labels, sigma=sigma, binary=binary, ignore_class=ignore_class)
+
+
+@one_program
+def _edges(labels, *, sigma, binary, ignore_class):
     known = ops.ones_like(labels)
     if ignore_class is not None:
         known = ops.cast(labels != float(ignore_class), "float32")

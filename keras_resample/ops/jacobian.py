@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_resample.arguments import as_bool, check_choice
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_pairs, cell_displacement
 
 REDUCTIONS = ("mean", "sum")
@@ -186,6 +187,18 @@ def flow_penalty(
 ):
     """Weighted sum of the three penalties of a displacement (batch, h', w', 2) in cells."""
     check_choice(reduction, "reduction", REDUCTIONS)
+    return _flow_penalty(
+        displacement,
+        smooth_weight=smooth_weight,
+        diffeo_weight=diffeo_weight,
+        shrink_weight=shrink_weight,
+        corners=corners,
+        reduction=reduction,
+    )
+
+
+@one_program
+def _flow_penalty(displacement, *, smooth_weight, diffeo_weight, shrink_weight, corners, reduction):
     batch, rows, cols, _ = ops.shape(displacement)
     along = steps(displacement)
     total = 0.0

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_integer, as_integers, as_number, as_numbers
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.extremes import greatest, least
 from keras_resample.ops.grids import uniform_grid_like
 
@@ -84,6 +85,7 @@ def saliency_displacement(saliency, sigma, radius=None):
     return collapsed_displacement(saliency, collapse(rows, windows[0]), collapse(cols, windows[1]))
 
 
+@one_program
 def collapsed_displacement(saliency, rows, cols):
     """`saliency_displacement` by the matrices of `collapse` of both axes."""
     height, width = rows.shape[1], cols.shape[1]

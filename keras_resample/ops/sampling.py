@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_data_format
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_pairs, extent, resize_field, uniform_grid_like
 from keras_resample.ops.sampling_arguments import (
     check_fill,
@@ -101,13 +102,28 @@ def sample_displaced(images, flow, interpolation, fill_mode, fill_value, antiali
 
     Where it is zero the positions are exactly those of a resize, at any image size.
     """
+    backend.check_pixels("images", *image_sides(images, data_format))
+    if fill_mode == "constant":
+        check_fill(fill_value, images.dtype, interpolation)
+    return _sample_displaced(
+        images,
+        flow,
+        interpolation=interpolation,
+        fill_mode=fill_mode,
+        fill_value=fill_value,
+        antialias=antialias,
+        data_format=data_format,
+    )
+
+
+@one_program
+def _sample_displaced(
+    images, flow, *, interpolation, fill_mode, fill_value, antialias, data_format
+):
     if flow.shape[0] is None:  # it may be 1, which a kernel has to know
         flow = ops.broadcast_to(flow, (ops.shape(images)[0], *ops.shape(flow)[1:]))
     if data_format == "channels_first":
         images = ops.transpose(images, (0, 2, 3, 1))
-    backend.check_pixels("images", *ops.shape(images)[1:3])
-    if fill_mode == "constant":
-        check_fill(fill_value, images.dtype, interpolation)
     if interpolation == "nearest":
         result = _read_nearest(images, flow, fill_mode, fill_value)
     else:
@@ -117,10 +133,15 @@ def sample_displaced(images, flow, interpolation, fill_mode, fill_value, antiali
     return result
 
 
+def image_sides(images, data_format):
+    """Height and width of the images, tensors where they are unknown."""
+    shape = ops.shape(images)
+    return shape[1:3] if data_format == "channels_last" else shape[2:]
+
+
 def image_extent(images, data_format):
     """Width and height of the images, as `extent` gives them."""
-    shape = ops.shape(images)
-    height, width = shape[1:3] if data_format == "channels_last" else shape[2:]
+    height, width = image_sides(images, data_format)
     return extent(width, height)
 
 

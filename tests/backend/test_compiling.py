@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_resample.backend.compiling import compiled_once
+from keras_resample.backend.compiling import compiled_once, one_program
 
 
 @pytest.fixture
@@ -58,3 +58,28 @@ def test_an_unknown_size_is_traced_in_place(traced):
     graph = tf.function(lambda v: function(v, times=2), input_signature=[tf.TensorSpec((2, None))])
     np.testing.assert_array_equal(graph(np.ones((2, 3), "float32")), np.ones((2, 6)))
     assert shapes == [(2, None)]
+
+
+def test_one_program_is_the_function():
+    @one_program
+    def scaled(values, *, factor):
+        return values * factor
+
+    for factor in (2.0, 3.0):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(scaled(ops.ones(3), factor=factor)), factor
+        )
+
+
+@pytest.mark.backends("jax", reason="the backend that compiles every operation")
+def test_one_program_is_traced_once_for_each_size_and_setting():
+    traces = []
+
+    @one_program
+    def scaled(values, *, factor):
+        traces.append((values.shape, factor))
+        return values * factor
+
+    for count, factor in ((2, 1.0), (2, 1.0), (2, 3.0), (4, 3.0)):
+        scaled(ops.ones(count), factor=factor)
+    assert traces == [((2,), 1.0), ((2,), 3.0), ((4,), 3.0)]

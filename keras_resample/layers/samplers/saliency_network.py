@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_resample.ops.sampling import sample_displaced
+from keras_resample.ops.sampling import image_sides, sample_displaced
 
 # Reads along each axis that a pixel of the network's input is at most averaged from.
 MOST_READS = 2
@@ -16,8 +16,7 @@ def low_resolution(images, size, data_format):
     """
     images = ops.convert_to_tensor(images)
     rows, cols = size
-    shape = ops.shape(images)
-    height, width = shape[1:3] if data_format == "channels_last" else shape[2:]
+    height, width = image_sides(images, data_format)
     fine_y, fine_x = _reads(height, rows), _reads(width, cols)
     still = ops.zeros((1, rows * fine_y, cols * fine_x, 2), "float32")
     x = sample_displaced(images, still, "bilinear", "nearest", 0.0, False, data_format)
