@@ -14,6 +14,7 @@ from keras_resample.compare.engine.task import Run
 from keras_resample.compare.regions import data, names, networks, simulation, table
 from keras_resample.compare.regions.task import Regions
 from tests.compare.conftest import shorten, stop_at, without_pictures
+from tests.example_scripts import notebooks
 
 # What the comparison below is asked to do.
 SMALL = {"classes": 2, "images_per_class": 6, "test_images_per_class": 3, "size": (32, 32)}
@@ -95,6 +96,18 @@ def test_nothing_is_trained_twice(whole, monkeypatch):
     assert json.loads(json.dumps(again["runs"])) == written["runs"]
     with pytest.raises(SettingError, match="width is 9, was 8"):
         compare(settings_of(whole["out"], width=9), lambda line: None)
+
+
+@pytest.mark.backends("torch", reason="what it calls is tested on every backend")
+def test_the_notebook_runs(whole, monkeypatch):
+    pytest.importorskip("matplotlib").use("agg")
+    without_pictures(monkeypatch)
+    monkeypatch.setattr(engine, "train", lambda *args: pytest.fail("trained again"))
+    names = notebooks.run("look_at_parts", f"options = {SMALL | {'out': str(whole['out'])}}")
+    assert len(names["found"]) == 2 and names["images"].shape == (4, 32, 32, 3)
+    test = data.load(settings_of(whole["out"])).test
+    shown = {image.tobytes() for image in names["images"]}
+    assert shown <= {image.tobytes() for image in test.images}
 
 
 def test_the_numbers_are_those_of_the_stored_model(whole):
