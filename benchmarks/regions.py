@@ -1,6 +1,6 @@
-"""Times region pooling of feature maps against a resize and a strided average pooling.
+"""Times region pooling of feature maps against a resize, and in a ResNet against average pooling.
 
-    python benchmarks/regions.py
+    python benchmarks/regions.py --output docs/results/region_speed.md
     python benchmarks/regions.py --backend torch --cases inference --rounds 5
 
 Without `--backend` each of the three runs in a process of its own.
@@ -20,12 +20,17 @@ import harness  # noqa: E402
 MODES = {"torch": ("eager",), "tensorflow": ("graph", "jit"), "jax": ("jit",)}
 BATCH, SIDE, CHANNELS = 64, 56, 64
 TRAINING = {"inference, features 56->28x64": False, "training, features 56->28x64": True}
+NETWORK_SIDE = 448
 BARS = {"inference": "1.0, 1.0, 0.1", "training": "2.5, 2.0, 1.3"}
 NOTES = """\
 Every ratio is to `keras.ops.image.resize` (bilinear, no antialiasing) of the same maps, batch 64,
 channels-last; training is forward and backward to the maps. "reading" is the sampler alone at boxes
 that are given: the rest of a pooling is to find its region. The ratio is the median over the rounds
 of CPU time over the baseline's in the same round.
+
+"ResNet-50" is the network on one image of 448x448, its Conv3 and Conv4 behind a pooling by two in
+place of their strides: the ratio is that of adaptive region pooling to average pooling, all else
+equal. Training is `train_on_batch`.
 """
 
 
@@ -63,6 +68,43 @@ def calls_of(training, mode):
     return {name: call(function) for name, function in variants.items()}
 
 
+def network_calls(training, mode):
+    """A ResNet-50 behind average pooling, and behind adaptive region pooling."""
+    import keras
+    import numpy as np
+    from keras import ops
+
+    import keras_resample as kr
+
+    images = ops.ones((1, NETWORK_SIDE, NETWORK_SIDE, 3)) * 128.0
+    labels = ops.convert_to_tensor(np.zeros(1, "int32"))
+    calls = {}
+    for name, pool in (
+        ("AveragePooling2D", lambda: keras.layers.AveragePooling2D(2, data_format="channels_last")),
+        (
+            "AdaptiveRegionPooling",
+            lambda: kr.layers.AdaptiveRegionPooling(0.5, 0.7, data_format="channels_last"),
+        ),
+    ):
+        model = kr.models.MSGN(
+            "resnet50",
+            num_local_branches=0,
+            input_shape=images.shape[1:],
+            conv3=pool(),
+            conv4=pool(),
+            data_format="channels_last",
+        )
+        if training:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile("sgd", loss, metrics=[], jit_compile=mode == "jit")
+            calls[name] = lambda model=model: model.train_on_batch(images, labels)
+        else:
+            infer = harness.without_gradient(lambda x, model=model: model(x, training=False))
+            infer = harness.compiled(infer, mode)
+            calls[name] = lambda infer=infer: infer(images)
+    return calls
+
+
 def run_one(backend, threads, rounds, cases):
     """All measurements of one backend, in this process."""
     os.environ["KERAS_BACKEND"] = backend
@@ -73,6 +115,13 @@ def run_one(backend, threads, rounds, cases):
             if cases in case:
                 calls = calls_of(training, mode)
                 rows += map(asdict, harness.measure(f"{case}, {mode}", calls, "resize", rounds))
+    for name, training in (("inference", False), ("training", True)):
+        for mode in MODES[backend]:
+            case = f"{name}, ResNet-50, {mode}"
+            if cases in case:
+                calls, few = network_calls(training, mode), max(3, rounds // 3)
+                found = harness.measure(case, calls, "AveragePooling2D", few, 1, settle=False)
+                rows += map(asdict, found)
     return {"backend": backend, "rows": rows, "machine": harness.machine()}
 
 
