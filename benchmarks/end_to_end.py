@@ -1,6 +1,6 @@
 """Times a network behind each sampler against the same network behind a uniform resize.
 
-    python benchmarks/end_to_end.py --output docs/results/end_to_end.md
+    python benchmarks/end_to_end.py --sizes 56
     python benchmarks/end_to_end.py --encoder IResNet50 --batch 128 --policy mixed_bfloat16
 
 Without `--backend` each of the installed ones runs in a process of its own. With a GPU the same
