@@ -52,7 +52,7 @@ def calls_of(training, mode):
     variants = {
         "resize": lambda maps: ops.image.resize(maps, half, "bilinear", **options),
         "AveragePooling2D": keras.layers.AveragePooling2D(2, **options),
-        "reading": lambda maps: read_boxes(maps, boxes, half)[:, 0],
+        "reading": lambda maps: read_boxes(maps, boxes, size=half)[:, 0],
         "RegionPooling": kr.layers.RegionPooling(0.5, **options),
         "AdaptiveRegionPooling": kr.layers.AdaptiveRegionPooling(0.5, 0.7, **options),
     }

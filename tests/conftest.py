@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -18,6 +19,14 @@ os.environ.setdefault(
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
+
+# Files, numbers, pictures, pages and experiments stand on what is tested on every backend. Of a run
+# on several, the last one tests them, but for the tests marked `every_backend`.
+ONE_BACKEND = (
+    *("compare", "datasets", "example_scripts", "metrics", "visualization"),
+    *("test_arguments.py", "test_docs.py", "test_examples.py", "test_files.py", "test_house.py"),
+)
+BACKENDS = os.environ.get("KERAS_RESAMPLE_EXCHANGE_BACKENDS", keras.backend.backend()).split(",")
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +59,26 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `backends("tensorflow", ...)` run on those only."""
+    """Marks of backends are obeyed, and what stands above them is tested on the last one."""
     for item in items:
         marker = item.get_closest_marker("backends")
         if marker and keras.backend.backend() not in marker.args:
             reason = marker.kwargs.get("reason", f"only on {', '.join(marker.args)}")
             item.add_marker(pytest.mark.skip(reason=reason))
+        elif keras.backend.backend() != BACKENDS[-1] and is_above(item):
+            item.add_marker(pytest.mark.skip(reason=f"stands above the backends: {BACKENDS[-1]}"))
+
+
+def is_above(item):
+    room = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
+    marked = item.get_closest_marker("every_backend") or item.get_closest_marker("backends")
+    return room in ONE_BACKEND and not marked
 
 
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "backends(*names, reason=...): the test runs only on these backends"
+    )
+    config.addinivalue_line(
+        "markers", "every_backend: in a folder whose tests run on one backend, this one does not"
     )

@@ -75,7 +75,7 @@ class LayerChecks:
             self.compare_symbols(layer, symbols, eager, exact=True)
         model = self.model(layer)
         for actual, expected in zip(
-            keras.tree.flatten(model(self.inputs)), eager, strict=True
+            keras.tree.flatten(numerics.in_one_piece(model, self.inputs)), eager, strict=True
         ):  # fmt: skip
             self.close(actual, expected, "the functional model")
 
@@ -118,7 +118,7 @@ class LayerChecks:
             for key, array in self.inputs.items()
         }
         unknown = self.make(built=False)
-        self.compare_symbols(unknown, symbols, self.call(layer), exact=False)
+        self.compare_symbols(unknown, symbols, self.results(layer), exact=False)
         unknown.set_weights([to_numpy(w) for w in layer.weights])
         run = self.model(unknown, unknown_size=True)
         if keras.backend.backend() == "tensorflow":
@@ -126,8 +126,9 @@ class LayerChecks:
         for inputs in (self.inputs, self.other_inputs(grow=3)):
             tensors = {key: ops.convert_to_tensor(array) for key, array in inputs.items()}
             known = self.with_inputs(inputs)
-            expected = known.call(known.make(like=layer))
-            for actual, y in zip(keras.tree.flatten(run(tensors)), expected, strict=True):
+            expected = known.results(known.make(like=layer))
+            found = keras.tree.flatten(numerics.in_one_piece(run, tensors))
+            for actual, y in zip(found, expected, strict=True):
                 self.close(actual, y, "the model with unknown height and width")
 
     def check_data_format(self):
@@ -161,7 +162,7 @@ class LayerChecks:
         for policy, compute_dtype in HALF_POLICIES.items():
             keras.config.set_dtype_policy(policy)
             layer = self.make(like=full)
-            results = self.call(layer)
+            results = self.results(layer)
             symbols = self.call(layer, {
                 key: keras.KerasTensor(array.shape, dtype=array.dtype.name)
                 for key, array in self.inputs.items()
@@ -217,7 +218,7 @@ class LayerChecks:
             path = os.path.join(folder, "model.keras")
             self.model(layer).save(path)
             loaded = keras.saving.load_model(path)
-        found = {"the loaded model": loaded(self.inputs)}
+        found = {"the loaded model": numerics.in_one_piece(loaded, self.inputs)}
         if "training" not in self.call_arguments:  # `predict` calls with training=False.
             found["predict of the loaded model"] = loaded.predict(self.inputs, verbose=0)
         for how, results in found.items():
@@ -234,8 +235,8 @@ class LayerChecks:
         self.fit_moves_the_weights(jit_compile="auto")
 
     def check_fit_without_jit(self):
-        """The same in the other mode: a plain graph on TensorFlow, step by step on JAX."""
-        if keras.backend.backend() != "torch":  # It never compiles by itself.
+        """The same as a plain graph on TensorFlow; elsewhere the other mode is a step by step."""
+        if keras.backend.backend() == "tensorflow":
             self.fit_moves_the_weights(jit_compile=False)
 
     def fit_moves_the_weights(self, **mode):
@@ -250,7 +251,8 @@ class LayerChecks:
         model = self.model(layer, before=lambda x: Scale()(x))
         outputs = [y for y in model.outputs if keras.backend.is_float_dtype(y.dtype)]
         model = keras.Model(model.input, outputs)
-        targets = [numerics.random_like(y) for y in keras.tree.flatten(model(self.inputs))]
+        found = keras.tree.flatten(numerics.in_one_piece(model, self.inputs))
+        targets = [numerics.random_like(y) for y in found]
         model.compile(keras.optimizers.Lion(1e-2), ["mse"] * len(targets), **mode)
         # Variables that appear in the first step make TensorFlow trace it twice.
         model.optimizer.build(model.trainable_variables)
@@ -276,10 +278,10 @@ class LayerChecks:
     def check_reuse(self):
         """A second input reuses the weights and leaves nothing behind."""
         layer = self.make()
-        first, count = self.outputs(layer), len(layer.weights)
-        self.call(layer, self.other_inputs())
+        first, count = self.call(layer), len(layer.weights)
+        self.results(layer, self.other_inputs())
         assert len(layer.weights) == count, "a second call adds weights"
-        for actual, y in zip(self.outputs(layer), first, strict=True):
+        for actual, y in zip(self.call(layer), first, strict=True):
             self.close(actual, y, "the first input after a call on another")
         for model in (self.model(layer), self.model(layer)):
             assert len(model.weights) == count, "a second model adds weights"
@@ -301,7 +303,7 @@ class LayerChecks:
             for inputs in (self.inputs, self.other_inputs()):
                 tensors = {key: tf.convert_to_tensor(array) for key, array in inputs.items()}
                 results = keras.tree.flatten(served.serve(tensors))
-                for actual, y in zip(results, self.call(layer, inputs), strict=True):
+                for actual, y in zip(results, self.results(layer, inputs), strict=True):
                     self.close(actual.numpy(), y, "the exported model")
 
 

@@ -172,6 +172,22 @@ def with_values(variables, values, fn):
         return fn()
 
 
+def in_one_piece(fn, *arguments):
+    """`fn(*arguments)` as one program on JAX, which compiles each operation outside of one.
+
+    Variables that `fn` assigns keep their values.
+    """
+    if keras.backend.backend() != "jax":
+        return fn(*arguments)
+    import jax
+
+    def piece(*tensors):
+        with keras.StatelessScope():
+            return fn(*tensors)
+
+    return jax.jit(piece)(*arguments)
+
+
 def loss_gradients(layer, inputs, loss=None, **call_arguments):
     """Gradients of a loss with respect to the trainable variables of a built layer or model.
 

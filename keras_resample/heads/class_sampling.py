@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_resample.backend.compiling import one_program
+
 # The logit of a class that takes no part: its probability is 0 in float32, its gradient too.
 ABSENT = -1e9
 
@@ -25,10 +27,12 @@ def sample_classes(labels, num_classes, rate, seed):
         label, int32 (b,).
     """
     random = keras.random.uniform((num_classes,), seed=seed, dtype="float32")
-    return choose_classes(labels, num_classes, int(rate * num_classes), random)
+    wanted = int(rate * num_classes)
+    return choose_classes(labels, random, num_classes=num_classes, wanted=wanted)
 
 
-def choose_classes(labels, num_classes, wanted, random):
+@one_program
+def choose_classes(labels, random, *, num_classes, wanted):
     """`sample_classes` with given random numbers (num_classes,) in [0, 1)."""
     batch = ops.shape(labels)[0]
     if isinstance(batch, int):
@@ -44,7 +48,8 @@ def choose_classes(labels, num_classes, wanted, random):
     return classes, filled, ops.take(place_of, labels, axis=0)
 
 
-def spread(logits, classes, num_classes):
+@one_program
+def spread(logits, classes, *, num_classes):
     """Logits (b, n) of some classes as logits (b, num_classes), `ABSENT` elsewhere."""
     full = ops.full((num_classes, ops.shape(logits)[0]), ABSENT, dtype="float32")
     return ops.transpose(ops.scatter_update(full, classes[:, None], ops.transpose(logits)))

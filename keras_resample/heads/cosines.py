@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_resample.backend.compiling import one_program
+
 # Vectors shorter than this get no gradient, and as directions of classes have cosine 0 with
 # everything. The derivative of 1/|x| contains |x|^-3, which is still finite in float32 here and
 # not much below.
@@ -11,14 +13,15 @@ SHORTEST = 1e-12
 LEAST = float(np.finfo("float32").tiny)
 
 
-def class_cosines(embeddings, kernel, subcenters=1, classes=None):
+@one_program
+def class_cosines(embeddings, kernel, classes=None, *, subcenters=1):
     """Cosine of each embedding with the nearest direction of each class, in float32.
 
     Args:
         embeddings: (b, dim).
         kernel: (num_classes * subcenters, dim), the directions of one class in adjacent rows.
-        subcenters: Directions per class.
         classes: int32 (n,), the classes to compute, or `None` for all.
+        subcenters: Directions per class.
 
     Returns:
         The cosines (b, n), and the lengths (b,) of the embeddings.

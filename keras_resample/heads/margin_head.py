@@ -149,14 +149,14 @@ class MarginHead(keras.layers.Layer):
     def call(self, embeddings, labels=None, training=None):
         check_dimension(embeddings, self.kernel)
         if labels is None:
-            cosines, length = class_cosines(embeddings, self.kernel, self.subcenters)
+            cosines, length = self._cosines(embeddings)
             return ops.multiply(cosines, _column(self.factor(length)))
         labels = self._checked(labels, embeddings)
         if not training:
-            cosines, length = class_cosines(embeddings, self.kernel, self.subcenters)
+            cosines, length = self._cosines(embeddings)
             return ops.multiply(cosines, _column(self._factor(length, labels)))
         logits, _, classes = self._training_logits(embeddings, labels)
-        return logits if classes is None else spread(logits, classes, self.num_classes)
+        return logits if classes is None else spread(logits, classes, num_classes=self.num_classes)
 
     def training_logits(self, embeddings, labels):
         """The logits that a training step needs, and where the targets are among them.
@@ -252,6 +252,10 @@ class MarginHead(keras.layers.Layer):
         check_label_range(labels, self.num_classes)
         return ops.cast(labels, "int32")
 
+    def _cosines(self, embeddings, classes=None):
+        kernel = ops.convert_to_tensor(self.kernel)
+        return class_cosines(embeddings, kernel, classes, subcenters=self.subcenters)
+
     def _factor(self, length, labels):
         """`factor`, and NaN in the rows whose label is out of range.
 
@@ -268,7 +272,7 @@ class MarginHead(keras.layers.Layer):
             classes, filled, columns = sample_classes(
                 known, self.num_classes, self.sample_rate, self.seed_generator
             )
-        cosines, length = class_cosines(embeddings, self.kernel, self.subcenters, classes)
+        cosines, length = self._cosines(embeddings, classes)
         places = ops.arange(ops.shape(cosines)[1], dtype="int32")
         is_target = ops.equal(places[None, :], columns[:, None])
         cosine = ops.sum(ops.where(is_target, cosines, 0.0), axis=-1)

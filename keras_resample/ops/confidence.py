@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_resample import backend
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import extent
 
 VARIANCE_FLOOR = 1e-5
@@ -13,6 +14,7 @@ VARIANCE_FLOOR = 1e-5
 TIE = 2e-7
 
 
+@one_program
 def confidence_map(maps):
     """Confidence in (0, 1) of each place of feature maps (b, h, w, c): float32 (b, h, w).
 
@@ -22,7 +24,8 @@ def confidence_map(maps):
     return ops.sigmoid(backend.significance(maps, VARIANCE_FLOOR))
 
 
-def adaptive_rates(confidence, k, rate):
+@one_program
+def adaptive_rates(confidence, *, k, rate):
     """Share of the height and width to keep, from `rate` to 1: float32 (b, 2).
 
     `min(max(k * 2 sqrt(3) / h * std, rate), 1)`, std in pixels of the sums of confidence along an
@@ -42,7 +45,8 @@ def _spread(sums):
     return ops.sqrt(ops.sum(shares * ops.square(place - center), axis=1))
 
 
-def best_windows(confidence, lengths, kernel="gaussian"):
+@one_program
+def best_windows(confidence, lengths, *, kernel="gaussian"):
     """Boxes of the windows of most confidence: float32 (b, 4), pixel edges (x, y, x, y).
 
     A window lies wholly inside of its map and is weighted about its own centre; of equal ones the

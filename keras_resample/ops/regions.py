@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_bool, as_data_format, as_size
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.area_weights import area_weights, weighted_mean
 from keras_resample.ops.sampling_arguments import check_images, sampled_dtype
 
@@ -76,14 +77,14 @@ def roi_align(images, boxes, size, box_indices=None, antialias=False, data_forma
     backend.check_pixels("images", *ops.shape(images)[1:3])
     read = _read_area if antialias else _read_points
     if box_indices is None and len(boxes.shape) == 2:
-        result = read(images, _in_pixels(boxes[:, None], images), size)[:, 0]
+        result = read(images, _in_pixels(boxes[:, None], images), size=size)[:, 0]
     elif box_indices is None:
-        result = read(images, _in_pixels(boxes, images), size)
+        result = read(images, _in_pixels(boxes, images), size=size)
     elif images.shape[0] == 0:  # no box is of an image that is there
         result = ops.full((ops.shape(boxes)[0], *size, images.shape[3]), float("nan"))
     else:
         read = _read_area_of_any if antialias else _read_points_of_any
-        result = read(images, _in_pixels(boxes, images), size, box_indices)
+        result = read(images, _in_pixels(boxes, images), box_indices, size=size)
     result = ops.cast(result, sampled_dtype(images.dtype, "bilinear"))
     return ops.moveaxis(result, -1, -3) if first else result
 
@@ -105,7 +106,8 @@ def check_boxes(images, boxes, any_image=False):
         )
 
 
-def read_boxes(images, boxes, size):
+@one_program
+def read_boxes(images, boxes, *, size):
     """One bilinear sample for each bin of boxes: (b, n, h', w', c) in the kernel's float dtype.
 
     Where as many bins as pixels fall on whole pixels this is a copy of them, and for a box that is
@@ -126,19 +128,22 @@ def read_boxes(images, boxes, size):
 _read_points = read_boxes
 
 
-def _read_points_of_any(images, boxes, size, indices):
+@one_program
+def _read_points_of_any(images, boxes, indices, *, size):
     indices, boxes = _existing(indices, boxes, images)
     positions = ops.reshape(_bin_centers(boxes, size), (-1, size[0] * size[1], 1, 2))
     result = backend.bilinear_of(images, positions, indices)
     return ops.reshape(result, (-1, *size, images.shape[3]))
 
 
-def _read_area(images, boxes, size):
+@one_program
+def _read_area(images, boxes, *, size):
     rows, cols = _bin_weights(boxes, size, images)
     return weighted_mean(images, rows, cols)
 
 
-def _read_area_of_any(images, boxes, size, indices):
+@one_program
+def _read_area_of_any(images, boxes, indices, *, size):
     indices, boxes = _existing(indices, boxes, images)
     rows, cols = _bin_weights(boxes, size, images)
 

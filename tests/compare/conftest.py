@@ -11,6 +11,7 @@ from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine import speed
 from keras_resample.compare.engine.progress import Progress
 from keras_resample.compare.recognition import front_ends, task
+from keras_resample.compare.regions import networks as region_networks
 from keras_resample.compare.segmentation import networks
 
 TINY = {"depths": (1,), "filters": (4,), "embedding_dim": 8}
@@ -48,6 +49,13 @@ def without_graphs(monkeypatch):
         for model in (models.Recognizer, models.Segmenter):
             eager = functools.partialmethod(model.compile, run_eagerly=True)
             monkeypatch.setattr(model, "compile", eager)
+        monkeypatch.setattr(region_networks, "build", built_without_graphs)
+
+
+def built_without_graphs(*args, build=region_networks.build):
+    network = build(*args)
+    network.compile = functools.partial(network.compile, run_eagerly=True)
+    return network
 
 
 def without_pictures(monkeypatch):

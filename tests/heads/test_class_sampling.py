@@ -54,9 +54,9 @@ def test_official(rate, kind):
     if rate != "full":
         classes, filled, columns = choose_classes(
             labels,
-            40,
-            int(40 * RATES[rate]),
             ops.convert_to_tensor(GOLDENS[f"{name}/rand"], "float32"),
+            num_classes=40,
+            wanted=int(40 * RATES[rate]),
         )
         kept = to_numpy(classes)[to_numpy(filled)]
         np.testing.assert_array_equal(np.sort(kept), GOLDENS[f"{name}/index"])
@@ -67,9 +67,8 @@ def test_official(rate, kind):
 def test_positives_first_then_the_largest_random_numbers(b, wanted):
     rng = np.random.default_rng(b)
     labels, random = rng.integers(0, 30, b).astype("int32"), rng.uniform(size=30).astype("float32")
-    classes, filled, columns = (
-        to_numpy(x) for x in choose_classes(labels, 30, wanted, ops.convert_to_tensor(random))
-    )
+    found = choose_classes(labels, ops.convert_to_tensor(random), num_classes=30, wanted=wanted)
+    classes, filled, columns = (to_numpy(x) for x in found)
     positives = set(labels.tolist())
     negatives = [j for j in np.argsort(-random) if j not in positives]
     expected = positives | set(negatives[: max(wanted - len(positives), 0)])

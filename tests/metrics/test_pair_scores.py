@@ -100,6 +100,7 @@ def test_lengths_whose_squares_leave_float32(scale):
     np.testing.assert_allclose(blocks[first, second], expected, atol=1e-6)
 
 
+@pytest.mark.every_backend
 def test_tensors_of_the_backend_are_taken():
     array = np.eye(3, dtype="float32")
     tensor = keras.ops.convert_to_tensor(array)
@@ -212,6 +213,7 @@ def test_progress_bar(capsys):
     assert not capsys.readouterr().out
 
 
+@pytest.mark.every_backend
 def test_flip_augmented():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 6, 4))

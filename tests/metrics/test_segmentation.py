@@ -70,6 +70,7 @@ def test_iou_is_counted_pixel_by_pixel():
     np.testing.assert_allclose(mean_iou(matrix), np.mean(class_ious(matrix)))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("ignore_class", [VOID, 0, None])
 def test_iou_is_that_of_the_keras_metric(ignore_class):
     labels, predictions = maps(void=ignore_class == VOID)
@@ -84,6 +85,7 @@ def test_iou_is_that_of_the_keras_metric(ignore_class):
         np.testing.assert_allclose(to_numpy(one.result()), mean_iou(matrix), rtol=1e-6)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("dtype", [None, "float32"])
 @pytest.mark.parametrize("ignore_class", [VOID, 1, None])
 @pytest.mark.parametrize("weights", ["none", "number", "maps"])
@@ -131,6 +133,7 @@ def test_classes_that_occur_nowhere_have_no_iou():
     assert np.isnan(mean_iou(np.zeros((2, 2))))
 
 
+@pytest.mark.every_backend
 def test_images_of_any_sizes_from_a_generator_add_up():
     parts = [maps(2, (9, 12), seed=1), maps(1, seed=2)]
     total = sum(confusion_matrix(*part, CLASSES, VOID) for part in parts)

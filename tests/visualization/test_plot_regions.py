@@ -24,6 +24,7 @@ def box_of(ax):
     return np.min(line.get_xydata(), 0).tolist() + np.max(line.get_xydata(), 0).tolist()
 
 
+@pytest.mark.every_backend
 def test_a_box_and_the_confidence_of_each_image():
     axes = plot().axes
     assert [box_of(ax) for ax in axes] == [[0, 0, 20, 10], [10, 10, 30, 20]]

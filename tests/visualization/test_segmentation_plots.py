@@ -113,6 +113,7 @@ class TestPlotSaliency:
         assert len(ax.images) == 2
         assert all(tuple(each.get_extent()) == (0, 32, 24, 0) for each in ax.images)
 
+    @pytest.mark.every_backend
     def test_a_sampler_draws_its_map_and_points(self):
         sampler, picture = self.sampler(), image()
         ax = kr.visualization.plot_saliency(sampler, picture, points=True).axes[0]
@@ -249,6 +250,7 @@ class TestPlotSegmentation:
         figure = kr.visualization.plot_segmentation({"a": segmenter}, given, class_colors=COLORS)
         assert (shown(figure.axes[0]) == picture).all()
 
+    @pytest.mark.every_backend
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
     def test_a_segmenter(self, data_format):
         keras.config.set_image_data_format(data_format)

@@ -58,7 +58,7 @@ def kept(keypoints, k, least):
     """Mean share of the keypoints that lie in the crops, and mean share of the length they are."""
     columns = ops.convert_to_tensor(keypoints[:, :, None])
     count = keypoints.shape[1]
-    rates = ops.convert_to_numpy(adaptive_rates(columns, k, least))[:, 0]
+    rates = ops.convert_to_numpy(adaptive_rates(columns, k=k, rate=least))[:, 0]
     lengths = np.clip(np.floor(rates * count + 0.5), 1, count).astype("float32")
     sides = ops.convert_to_tensor(np.stack([lengths, np.ones_like(lengths)], axis=1))
     boxes = ops.convert_to_numpy(best_windows(columns, sides))

@@ -61,7 +61,7 @@ class AdaptiveRegionPooling(RegionLayer):
         self.k = as_number(k, "k", "[0, inf)")
 
     def region_rates(self, confidence):
-        return adaptive_rates(confidence, self.k, self.rate)
+        return adaptive_rates(confidence, k=self.k, rate=self.rate)
 
     def get_config(self):
         return {**super().get_config(), "k": self.k}

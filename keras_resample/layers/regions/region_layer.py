@@ -47,8 +47,9 @@ class RegionLayer(keras.layers.Layer):
         # Which region it is has no derivative: the gradient is that of the values.
         confidence = confidence_map(ops.stop_gradient(maps))
         rates = self.region_rates(confidence)
-        boxes = best_windows(confidence, self._lengths(rates, (height, width), size), self.kernel)
-        outputs = ops.cast(read_boxes(maps, boxes[:, None], size)[:, 0], self.compute_dtype)
+        lengths = self._lengths(rates, (height, width), size)
+        boxes = best_windows(confidence, lengths, kernel=self.kernel)
+        outputs = ops.cast(read_boxes(maps, boxes[:, None], size=size)[:, 0], self.compute_dtype)
         if self.data_format == "channels_first":
             outputs = ops.transpose(outputs, (0, 3, 1, 2))
         if not return_regions:

@@ -38,7 +38,7 @@ def whole(digits_file, tmp_path_factory):
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
-        wanted = settings(digits_file, out, export=keras.backend.backend() == "tensorflow")
+        wanted = settings(digits_file, out)
         stop_at(patch, "FlowWarp, seed 0", 1.5)
         with pytest.raises(KeyboardInterrupt):
             compare(wanted, lines.append)
@@ -122,12 +122,6 @@ def test_the_best_model_is_the_best_downsampled_one(whole):
     assert whole["results"]["best"] == {"front_end": best, "seed": 0}
     model = keras.models.load_model(whole["out"] / "best.keras")
     assert model.embed(np.zeros((2, 8, 8, 1), "float32")).shape == (2, 8)
-
-
-@pytest.mark.backends("tensorflow", reason="elsewhere the export takes a process of its own")
-def test_the_saved_model_gives_the_numbers_of_the_best(whole):
-    model = keras.models.load_model(whole["out"] / "best.keras")
-    export.check(whole["out"] / "saved_model" / "1", model)
 
 
 def test_the_same_command_again_computes_nothing(whole, digits_file, monkeypatch):

@@ -37,27 +37,12 @@ def whole(tmp_path_factory):
     out, lines = tmp_path_factory.mktemp("out"), []
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
-        eagerly(patch)
         with patch.context() as stopped:
             stop_at(stopped, "local-adaptive 1, seed 0", 1.5)
             with pytest.raises(KeyboardInterrupt):
                 compare(settings_of(out), lines.append)
         results = compare(settings_of(out), lines.append)
     return {"out": out, "lines": lines, "results": results}
-
-
-def eagerly(monkeypatch):
-    """Spares TensorFlow the tracing, which takes longer than a few steps."""
-    if keras.backend.backend() == "tensorflow":
-        build = networks.build
-
-        def built(*args):
-            network = build(*args)
-            compiled = network.compile
-            network.compile = lambda *a, **kwargs: compiled(*a, run_eagerly=True, **kwargs)
-            return network
-
-        monkeypatch.setattr(networks, "build", built)
 
 
 def test_a_comparison_measures_all(whole):

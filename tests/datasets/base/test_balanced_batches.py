@@ -101,6 +101,7 @@ def test_batches_repeat_with_seed_and_epoch_and_differ_otherwise():
     assert images(1, 2, shuffle=False) == images(1, 0, shuffle=False) == images(1, 0)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (2, True)])
 def test_fit_sees_the_same_batches_whatever_the_workers(workers, processes):
     if processes and keras.backend.backend() != "torch":
@@ -178,6 +179,7 @@ def test_value_range_and_data_format():
     assert datasets.from_arrays(pixels, [0, 1, 1], data_format=None).image_shape == (3, 4, 5)
 
 
+@pytest.mark.every_backend
 def test_image_dataset_feeds_predict_in_order():
     dataset = datasets.ImageDataset(IndexImage(), 5, (1, 2, 1), batch_size=2)
     model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten()])

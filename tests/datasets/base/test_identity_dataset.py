@@ -105,6 +105,7 @@ def fit(model, initial_epoch=0, **kwargs):
     assert seen == list(range(initial_epoch, 3))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("initial_epoch", [0, 2])
 def test_fit_sees_the_batches_of_each_epoch(workers, initial_epoch):
@@ -123,6 +124,7 @@ def test_fit_sees_the_batches_of_each_epoch(workers, initial_epoch):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.every_backend
 def test_an_unbuilt_model_starts_at_epoch_0_too():
     fit(linear_model())
 

@@ -201,6 +201,7 @@ def test_a_dataset_can_be_pickled():
     np.testing.assert_array_equal(copy[1][0], dataset[1][0])
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("workers", [1, 3])
 def test_fit(workers):
     dataset = coded(flip=True, workers=workers, data_format=None)

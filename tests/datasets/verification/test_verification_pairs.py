@@ -54,6 +54,7 @@ def test_round_trip(tmp_path):
     assert first.images.image_shape == (3, 10, 8)
 
 
+@pytest.mark.every_backend
 def test_an_encoder_takes_the_images(tmp_path):
     datasets.write_verification_pairs(tmp_path / "lfw.bin", PIXELS, SAME)
     pairs = read(tmp_path / "lfw.bin", batch_size=4, workers=2)

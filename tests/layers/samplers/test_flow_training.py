@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
-from tests.numerics import to_numpy
+from tests.numerics import assert_close, to_numpy
 
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(1e-3),
@@ -25,7 +25,7 @@ def task(seed=0, images=128):
     return values.astype("float32"), labels
 
 
-def train(optimizer, policy="float32", epochs=20):
+def train(optimizer, policy="float32", epochs=20, **mode):
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy(policy)
     warp = kr.layers.FlowWarpDownsample(1 / 3, data_format="channels_last")
@@ -38,7 +38,7 @@ def train(optimizer, policy="float32", epochs=20):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(OPTIMIZERS[optimizer](), loss)
+    model.compile(OPTIMIZERS[optimizer](), loss, **mode)
     history = model.fit(*task(), batch_size=32, epochs=epochs, verbose=0)
     return warp, history.history["loss"]
 
@@ -52,6 +52,12 @@ def check_flow(warp):
     assert moved > 0.05, f"the flow moved by {moved:.3f} cells only"
     assert corners.min() > 0, f"{np.sum(corners <= 0)} corners are folded"
     assert 0.3 <= mean <= 2.0, f"the mean Jacobian is {mean:.2f}"
+
+
+def test_step_by_step_it_learns_the_same():
+    runs = [train("sgd", epochs=1, run_eagerly=eager) for eager in (False, True)]
+    assert_close(runs[1][0].flow, runs[0][0].flow, 1e-4)
+    assert_close(runs[1][1], runs[0][1], 1e-5)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
