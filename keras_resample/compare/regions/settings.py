@@ -1,17 +1,14 @@
 """What a comparison of networks for fine-grained classes is asked to do."""
 
-import copy
 import dataclasses
-import os
 from typing import ClassVar
 
 from keras_resample.compare.engine import checks
-from keras_resample.compare.engine import settings as base
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import redefault, setting
+from keras_resample.compare.engine.sources import SourceSettings, by, folder_of
 from keras_resample.compare.regions.names import METHODS
 
-SOURCES = ("cub", "stanford_cars", "fgvc_aircraft", "image_lists")
 NETWORKS = ("small", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_32x4d")
 CONV3 = ("adaptive", "stride")
 # Of the generated beetles, and of files.
@@ -24,13 +21,8 @@ LEAST_WIDTH = 8
 PART_SIZE = (0.1, 0.15)
 
 
-def by(size):
-    """A size as the text HEIGHTxWIDTH."""
-    return "x".join(map(str, size))
-
-
 @dataclasses.dataclass(kw_only=True)
-class RegionSettings(base.Settings):
+class RegionSettings(SourceSettings):
     """Arguments of a comparison of networks that look at a part of their maps in full detail.
 
     Strings are accepted for numbers, as a command line gives them.
@@ -75,20 +67,13 @@ class RegionSettings(base.Settings):
     """
 
     subcommand: ClassVar[str] = "compare regions"
+    sources: ClassVar[tuple[str, ...]] = ("cub", "stanford_cars", "fgvc_aircraft", "image_lists")
 
-    cub: str | None = setting(None, "folder of CUB-200-2011", checks.existing_folder, "DIR", True)
-    stanford_cars: str | None = setting(
-        None, "folder of Stanford Cars", checks.existing_folder, "DIR", True
-    )
-    fgvc_aircraft: str | None = setting(
-        None, "folder of FGVC-Aircraft", checks.existing_folder, "DIR", True
-    )
-    image_lists: str | None = setting(
-        None,
-        "folder of train.list and test.list, lines of a file and its class",
-        checks.existing_folder,
-        "DIR",
-        True,
+    cub: str | None = folder_of("folder of CUB-200-2011")
+    stanford_cars: str | None = folder_of("folder of Stanford Cars")
+    fgvc_aircraft: str | None = folder_of("folder of FGVC-Aircraft")
+    image_lists: str | None = folder_of(
+        "folder of train.list and test.list, lines of a file and its class"
     )
     size: tuple[int, int] | None = setting(
         None,
@@ -175,32 +160,12 @@ class RegionSettings(base.Settings):
         if len(self.part_size) != 2 or self.part_size[0] > self.part_size[1]:
             must = "must be the smallest and the largest side"
             raise SettingError("part_size", must, self.part_size)
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) > 1:
-            must = f"must be the only data set; there is `{given[0]}` too"
-            raise SettingError(given[1], must, getattr(self, given[1]))
+        given = self.source()
         self.epochs = self.epochs or (FILE_EPOCHS if given else BEETLE_EPOCHS)
         self.size = self.size or (FILE_SIZE if given else BEETLE_SIZE)
         for name, default in BEETLES.items():
             if not given:
                 setattr(self, name, getattr(self, name) or default)
             elif getattr(self, name) is not None:
-                must = f"is for the generated beetles, not with `{given[0]}`"
+                must = f"is for the generated beetles, not with `{given}`"
                 raise SettingError(name, must, getattr(self, name))
-
-    def source(self):
-        """Name of the data set that is read, `None` for generated beetles."""
-        return next((name for name in SOURCES if getattr(self, name) is not None), None)
-
-    def numbers(self):
-        """The settings that the numbers of a run depend on, as JSON values."""
-        return super().numbers() | {"source": self.source()}
-
-    def command(self):
-        """The command line that asks for the same, with the last part of absolute paths."""
-        shown = copy.copy(self)
-        for name in (*SOURCES, "out"):
-            path = getattr(self, name)
-            if path is not None and os.path.isabs(path):
-                setattr(shown, name, os.path.basename(os.path.normpath(path)))
-        return super(RegionSettings, shown).command()

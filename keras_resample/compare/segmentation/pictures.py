@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_resample import visualization
+from keras_resample.compare.engine.sources import by
 from keras_resample.compare.segmentation import table
 from keras_resample.compare.segmentation.names import EDGE_BASED, FULL, title
-from keras_resample.compare.segmentation.settings import by
 
 
 def draw(records, dataset, settings):

@@ -1,29 +1,20 @@
 """What a comparison of ways of downsampling for segmentation is asked to do."""
 
-import copy
 import dataclasses
-import os
 from typing import ClassVar
 
 from keras_resample.compare.engine import checks
-from keras_resample.compare.engine import settings as base
-from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import redefault, setting
+from keras_resample.compare.engine.sources import SourceSettings, by, folder_of
 from keras_resample.compare.segmentation.names import DEFAULT, METHODS
 
-SOURCES = ("camvid", "cityscapes", "deep_globe")
 NETWORKS = ("unet", "hrnet", "pspnet")
 LOSSES = ("crossentropy", "focal")
 SCENE_SIZE, SCENES = (128, 256), 128
 
 
-def by(size):
-    """A size as the text HEIGHTxWIDTH."""
-    return "x".join(map(str, size))
-
-
 @dataclasses.dataclass(kw_only=True)
-class SegmentationSettings(base.Settings):
+class SegmentationSettings(SourceSettings):
     """Arguments of a comparison of ways of downsampling for segmentation.
 
     Strings are accepted for numbers, as a command line gives them.
@@ -59,14 +50,11 @@ class SegmentationSettings(base.Settings):
     """
 
     subcommand: ClassVar[str] = "compare segmentation"
+    sources: ClassVar[tuple[str, ...]] = ("camvid", "cityscapes", "deep_globe")
 
-    camvid: str | None = setting(None, "folder of CamVid", checks.existing_folder, "DIR", True)
-    cityscapes: str | None = setting(
-        None, "folder of Cityscapes", checks.existing_folder, "DIR", True
-    )
-    deep_globe: str | None = setting(
-        None, "folder of DeepGlobe land cover", checks.existing_folder, "DIR", True
-    )
+    camvid: str | None = folder_of("folder of CamVid")
+    cityscapes: str | None = folder_of("folder of Cityscapes")
+    deep_globe: str | None = folder_of("folder of DeepGlobe land cover")
     images: int | None = setting(
         None, f"training images (default: all; {SCENES} scenes)", checks.integer()
     )
@@ -119,28 +107,7 @@ class SegmentationSettings(base.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        given = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(given) > 1:
-            must = f"must be the only data set; there is `{given[0]}` too"
-            raise SettingError(given[1], must, getattr(self, given[1]))
-        if given:
+        if self.source():
             self.scene_size = None
         elif self.images is None:
             self.images = SCENES
-
-    def source(self):
-        """Name of the data set that is read, `None` for generated scenes."""
-        return next((name for name in SOURCES if getattr(self, name) is not None), None)
-
-    def numbers(self):
-        """The settings that the numbers of a run depend on, as JSON values."""
-        return super().numbers() | {"source": self.source()}
-
-    def command(self):
-        """The command line that asks for the same, with the last part of absolute paths."""
-        shown = copy.copy(self)
-        for name in (*SOURCES, "out"):
-            path = getattr(self, name)
-            if path is not None and os.path.isabs(path):
-                setattr(shown, name, os.path.basename(os.path.normpath(path)))
-        return super(SegmentationSettings, shown).command()

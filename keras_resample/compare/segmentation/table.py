@@ -5,8 +5,8 @@ import statistics
 
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import percent
+from keras_resample.compare.engine.sources import by
 from keras_resample.compare.segmentation.names import EDGE_BASED, METHODS, title
-from keras_resample.compare.segmentation.settings import by
 
 # Of the bands of the trimap, in pixels.
 WIDTHS = (2, 4, 8, 16, 32)

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 
 from keras_resample import models
+from keras_resample.compare.engine.sources import by
 from keras_resample.compare.engine.task import Run, Task
 from keras_resample.compare.segmentation import data, methods, table
 from keras_resample.compare.segmentation.names import FULL, parts, variants
-from keras_resample.compare.segmentation.settings import by
 
 # The learning rate is multiplied by these after these parts of the training.
 DECAY = {0.6: 0.3, 0.85: 0.1}

@@ -1,0 +1,51 @@
+"""What a comparison reads: the folder of one of several data sets, or what it generates itself."""
+
+import copy
+import dataclasses
+import os
+from typing import ClassVar
+
+from keras_resample.compare.engine import checks
+from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.engine.settings import Settings, setting
+
+
+def folder_of(text):
+    """A setting that is the folder of a data set."""
+    return setting(None, text, checks.existing_folder, "DIR", True)
+
+
+def by(size):
+    """A size as the text HEIGHTxWIDTH."""
+    return "x".join(map(str, size))
+
+
+@dataclasses.dataclass(kw_only=True)
+class SourceSettings(Settings):
+    """Settings of a comparison on at most one of the folders that `sources` names."""
+
+    sources: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        given = [name for name in self.sources if getattr(self, name) is not None]
+        if len(given) > 1:
+            must = f"must be the only data set; there is `{given[0]}` too"
+            raise SettingError(given[1], must, getattr(self, given[1]))
+
+    def source(self):
+        """Name of the data set that is read, `None` where the data are generated."""
+        return next((name for name in self.sources if getattr(self, name) is not None), None)
+
+    def numbers(self):
+        """The settings that the numbers of a run depend on, as JSON values."""
+        return super().numbers() | {"source": self.source()}
+
+    def command(self):
+        """The command line that asks for the same, with the last part of absolute paths."""
+        shown = copy.copy(self)
+        for name in (*self.sources, "out"):
+            path = getattr(self, name)
+            if path is not None and os.path.isabs(path):
+                setattr(shown, name, os.path.basename(os.path.normpath(path)))
+        return super(SourceSettings, shown).command()
