@@ -23,8 +23,10 @@ import pytest  # noqa: E402
 # Files, numbers, pictures, pages and experiments stand on what is tested on every backend. Of a run
 # on several, the last one tests them, but for the tests marked `every_backend`.
 ONE_BACKEND = (
-    *("compare", "datasets", "example_scripts", "metrics", "visualization"),
-    *("test_arguments.py", "test_docs.py", "test_examples.py", "test_files.py", "test_house.py"),
+    *("compare/", "datasets/", "example_scripts/", "metrics/", "visualization/"),
+    *("callbacks/test_verification_callback.py", "models/test_convert.py", "models/test_from_"),
+    *("models/test_published_weights.py", "test_arguments.py", "test_docs.py", "test_examples.py"),
+    *("test_files.py", "test_house.py"),
 )
 BACKENDS = os.environ.get("KERAS_RESAMPLE_EXCHANGE_BACKENDS", keras.backend.backend()).split(",")
 
@@ -70,9 +72,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def is_above(item):
-    room = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
+    path = item.path.relative_to(pathlib.Path(__file__).parent).as_posix()
     marked = item.get_closest_marker("every_backend") or item.get_closest_marker("backends")
-    return room in ONE_BACKEND and not marked
+    return path.startswith(ONE_BACKEND) and not marked
 
 
 def pytest_configure(config):

@@ -95,6 +95,7 @@ class Pairs:
         self.images = Batches(images)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("kind", ["array", "object", "PyDataset", "tf.data", "DataLoader"])
 def test_numbers_are_those_of_the_protocol(kind):
     images, same = pairs()
@@ -116,6 +117,7 @@ def test_numbers_are_those_of_the_protocol(kind):
     assert 0.5 < mean <= 1
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("unit", ["epoch", "batch"])
 def test_training_is_the_same_with_and_without(unit):
     weights, losses = [], []
@@ -609,6 +611,7 @@ def test_what_cannot_be_measured_is_said_before_the_training(arguments, name):
         VerificationCallback(**{"data": pairs(), **arguments})
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("unit", ["epoch", "batch"])
 def test_nan_in_training_is_an_orderly_stop(unit, tmp_path):
     model = recognizer()

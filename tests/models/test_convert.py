@@ -172,6 +172,7 @@ def test_a_missing_reader_says_what_to_install(module, suffix, tmp_path, monkeyp
         from_torch(path, "insightface")
 
 
+@pytest.mark.every_backend
 def test_network_behind_a_sampler_and_in_a_recognizer(expected):
     inputs = keras.Input((224, 224, 3))
     sampler = FlowWarpDownsample(0.5)

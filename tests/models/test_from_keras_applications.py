@@ -45,6 +45,7 @@ def unit(x, filters, size, name, strides=1, padding="same", relu=True):
     return keras.layers.ReLU()(x) if relu else x
 
 
+@pytest.mark.every_backend
 def test_the_same_numbers():
     keras.config.set_image_data_format("channels_last")
     given = source(classes=5)

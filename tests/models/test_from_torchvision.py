@@ -102,6 +102,7 @@ def test_every_tensor_of_a_file_has_its_place(suffix, tmp_path):
     assert_holds(built, weights)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("measures", [BASIC, BOTTLENECK, GROUPS, WIDE])
 def test_the_same_numbers_as_torch(measures):
     torch = pytest.importorskip("torch")

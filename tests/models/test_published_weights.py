@@ -85,6 +85,7 @@ def test_embeddings_in_double_precision(architecture, family):
     assert difference(found, expected_embedding(arrays)) <= 1e-9
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("architecture", STAGES)
 def test_stages_of_the_original(architecture):
     """Eight channels of each stage: image 0 at its first pixel, image 1 at its last."""
