@@ -183,7 +183,11 @@ class LayerTestCase(LayerChecks):
     def results(self, layer, inputs=None):
         """`call` of a built layer, as quickly as the backend compiles it."""
         inputs = self.inputs if inputs is None else inputs
-        return numerics.in_one_piece(lambda given: self.call(layer, given), inputs)
+
+        def named(*arrays):
+            return self.call(layer, dict(zip(inputs, arrays, strict=True)))
+
+        return numerics.in_one_piece(named, *inputs.values())
 
     def outputs(self, layer, inputs=None):
         return [to_numpy(y) for y in self.results(layer, inputs)]
