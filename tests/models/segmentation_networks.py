@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tests.numerics import random_like, to_numpy
+from tests.numerics import in_one_piece, random_like, to_numpy
 
 
 def counts(build, **arguments):
@@ -59,5 +59,5 @@ def images(*shape, seed=0):
 
 
 def run(model, x):
-    """Outputs of a model, eager: where nothing else is fast, a compilation costs the most."""
-    return keras.tree.map_structure(to_numpy, model(keras.ops.convert_to_tensor(x)))
+    """Outputs of a model, not compiled where that costs more than running it once."""
+    return keras.tree.map_structure(to_numpy, in_one_piece(model, keras.ops.convert_to_tensor(x)))
