@@ -6,7 +6,7 @@ import pytest
 from keras_resample import export
 from keras_resample.compare import RegionSettings, SegmentationSettings, Settings, compare
 from keras_resample.compare.regions import names
-from tests.compare.conftest import shorten
+from tests.compare.conftest import shorten, without_pictures
 
 pytestmark = pytest.mark.every_backend
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.every_backend
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     shorten(monkeypatch)
+    without_pictures(monkeypatch)
     keras.config.set_image_data_format("channels_last")
 
 
