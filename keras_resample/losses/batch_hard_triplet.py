@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_number
+from keras_resample.backend.compiling import one_program
 from keras_resample.heads.cosines import unit_vectors
 from keras_resample.heads.labels import check_label_shape
 
@@ -122,6 +123,7 @@ def _has_both(same):
     return ops.logical_and(number > 1, number < ops.shape(same)[0])
 
 
+@one_program
 def _hardest(same, embeddings):
     """Positions of the furthest positive and the nearest negative of each anchor."""
     # Products lose the small differences of large numbers: the mean is taken away first.
@@ -136,6 +138,7 @@ def _hardest(same, embeddings):
     return positive, negative
 
 
+@one_program
 def _distance(embeddings, index):
     """Distances (b,) to the embeddings at `index`, with gradient 0 at distance 0."""
     square = ops.sum(ops.square(embeddings - ops.take(embeddings, index, axis=0)), axis=1)
