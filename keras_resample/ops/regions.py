@@ -8,7 +8,7 @@ from keras_resample import backend
 from keras_resample.arguments import as_bool, as_data_format, as_size
 from keras_resample.backend.compiling import one_program
 from keras_resample.ops.area_weights import area_weights, weighted_mean
-from keras_resample.ops.sampling_arguments import check_images, sampled_dtype
+from keras_resample.ops.sampling_arguments import check_concrete, check_images, sampled_dtype
 
 
 def roi_align(images, boxes, size, box_indices=None, antialias=False, data_format=None):
@@ -48,7 +48,8 @@ def roi_align(images, boxes, size, box_indices=None, antialias=False, data_forma
 
     Raises:
         ValueError: for another shape of `boxes`, `box_indices` that are no integers or of another
-            length, images that are not 4D or have an empty side, or a `size` that is none.
+            length, images that are not 4D or have an empty side, a `size` that is none, and for the
+            images or boxes of a functional model, which take `keras_resample.layers.RoIAlign`.
 
     Example:
 
@@ -65,6 +66,7 @@ def roi_align(images, boxes, size, box_indices=None, antialias=False, data_forma
     """
     size, antialias = as_size(size), as_bool(antialias, "antialias")
     data_format = as_data_format(data_format)
+    check_concrete("RoIAlign", images=images, boxes=boxes)
     images = ops.convert_to_tensor(images)
     boxes = ops.cast(ops.convert_to_tensor(boxes), "float32")
     check_images(images.shape, data_format)

@@ -4,7 +4,6 @@ import contextlib
 import math
 
 import numpy as np
-from keras import backend as keras_backend
 from keras import ops
 
 from keras_resample import backend
@@ -12,6 +11,7 @@ from keras_resample.arguments import as_data_format
 from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_pairs, extent, resize_field, uniform_grid_like
 from keras_resample.ops.sampling_arguments import (
+    check_concrete,
     check_fill,
     check_sampling,
     check_shapes,
@@ -81,12 +81,7 @@ def sample(
     """
     check_sampling(interpolation, fill_mode, fill_value, antialias)
     data_format = as_data_format(data_format)
-    for name, value in (("images", images), ("grid", grid)):
-        if keras_backend.is_keras_tensor(value):
-            raise ValueError(
-                f"`{name}` must be a tensor; a functional model samples by "
-                f"`keras_resample.layers.SampleAt`. Received: {name}={value}"
-            )
+    check_concrete("SampleAt", images=images, grid=grid)
     images = ops.convert_to_tensor(images)
     grid = as_pairs(grid, "grid", ranks=(4,))
     with fusion_of(grid):

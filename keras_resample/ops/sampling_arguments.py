@@ -18,6 +18,16 @@ LARGEST = {
 }
 
 
+def check_concrete(layer, **values):
+    """Raises for values of a functional model, which take the layer of that name."""
+    for name, value in values.items():
+        if keras_backend.is_keras_tensor(value):
+            raise ValueError(
+                f"`{name}` must be a tensor; a functional model samples by "
+                f"`keras_resample.layers.{layer}`. Received: {name}={value}"
+            )
+
+
 def check_sampling(interpolation, fill_mode, fill_value, antialias):
     """Raises unless the sampling arguments are known and fit together."""
     check_choice(interpolation, "interpolation", INTERPOLATIONS)

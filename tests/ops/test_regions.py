@@ -205,3 +205,11 @@ def test_bad_arguments(arguments, message):
     given = {"images": IMAGES, "boxes": BOXES[:2], "size": (3, 2), **arguments}
     with pytest.raises(ValueError, match=f"{message}.*Received: "):
         align(**given)
+
+
+@pytest.mark.parametrize("symbolic", ["images", "boxes"])
+def test_a_functional_model_takes_the_layer(symbolic):
+    given = {"images": IMAGES, "boxes": BOXES[:2]}
+    given[symbolic] = keras.Input(given[symbolic].shape[1:])
+    with pytest.raises(ValueError, match=f"`{symbolic}` must be .*RoIAlign`. Received: .*KerasTen"):
+        roi_align(**given, size=(2, 2))
