@@ -235,7 +235,7 @@ class LayerChecks:
         self.fit_moves_the_weights(jit_compile="auto")
 
     def check_fit_without_jit(self):
-        """The same as a plain graph on TensorFlow; elsewhere the other mode is a step by step."""
+        """The same as a plain graph on TensorFlow; elsewhere the other mode is step by step."""
         if keras.backend.backend() == "tensorflow":
             self.fit_moves_the_weights(jit_compile=False)
 
