@@ -92,6 +92,13 @@ def existing_folder(value, name):
     return os.fspath(value)
 
 
+def existing_file(value, name):
+    """Check of the path of a file that exists."""
+    if not isinstance(value, (str, os.PathLike)) or not os.path.isfile(value):
+        raise SettingError(name, "must be an existing file", value)
+    return os.fspath(value)
+
+
 def backend(value, name):
     """Check of one of Keras's three backends that is installed."""
     choice(BACKENDS)(value, name)

@@ -2,12 +2,16 @@
 
 import copy
 import dataclasses
+import hashlib
 import os
 from typing import ClassVar
 
 from keras_resample.compare.engine import checks
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import Settings, setting
+
+# What stands for a path in `--help`.
+PATHS = ("DIR", "FILE")
 
 
 def folder_of(text):
@@ -18,6 +22,12 @@ def folder_of(text):
 def by(size):
     """A size as the text HEIGHTxWIDTH."""
     return "x".join(map(str, size))
+
+
+def digest(path):
+    """Hash of the bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -44,7 +54,7 @@ class SourceSettings(Settings):
     def command(self):
         """The command line that asks for the same, with the last part of absolute paths."""
         shown = copy.copy(self)
-        for name in (*self.sources, "out"):
+        for name in [f.name for f in dataclasses.fields(self) if f.metadata["metavar"] in PATHS]:
             path = getattr(self, name)
             if path is not None and os.path.isabs(path):
                 setattr(shown, name, os.path.basename(os.path.normpath(path)))

@@ -10,6 +10,7 @@ from keras_resample.compare.engine import checks
 from keras_resample.compare.engine import settings as base
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import redefault, setting
+from keras_resample.compare.engine.sources import digest
 from keras_resample.compare.recognition import names
 
 ENCODERS = ("small", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "iresnet200")
@@ -171,8 +172,7 @@ class Settings(base.Settings):
 def _fingerprint(path):
     """Hash of what `path` holds: the bytes of a file, or names, sizes and times in a folder."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(path)
     entries = sorted(
         (str(entry.relative_to(path)), entry.stat().st_size, entry.stat().st_mtime_ns)
         for entry in path.rglob("*")

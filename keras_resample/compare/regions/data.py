@@ -163,6 +163,7 @@ def _generated(settings):
         settings.classes,
         train + test,
         settings.size,
+        settings.beetle_seed,
         part_size=settings.part_size,
         shuffle=False,
         data_format="channels_last",

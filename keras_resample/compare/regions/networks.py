@@ -1,9 +1,12 @@
 """The networks that are compared: one backbone, other ways of looking at its fourth stage."""
 
+import re
+
 import keras
 import numpy as np
 
 from keras_resample import layers, models
+from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.regions.names import ADAPTIVE, parts
 
 # Side of a map behind each downsampling, over that before it.
@@ -22,7 +25,7 @@ def build(name, settings, num_classes, seed):
     elif count and settings.conv3 == "adaptive":
         conv3 = layers.AdaptiveRegionPooling(RATE, CONV3_K, name=CONV3)
     keras.utils.set_random_seed(seed)
-    return models.MSGN(
+    network = models.MSGN(
         _backbone(settings),
         num_local_branches=count,
         num_classes=num_classes,
@@ -31,6 +34,32 @@ def build(name, settings, num_classes, seed):
         conv4=conv4,
         local_conv4=local,
     )
+    if settings.weights is not None:
+        start_from(network, settings.weights)
+    return network
+
+
+def start_from(network, path):
+    """Gives a network the weights of a trained one without local branches, but the last layer's.
+
+    Raises:
+        SettingError: for a file of something else.
+    """
+    try:
+        source = keras.models.load_model(path, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        must = f"must be a model that Keras reads ({error})"
+        raise SettingError("weights", must, path) from error
+    values = {layer.name: layer.get_weights() for layer in source.layers}
+    filled = {layer: _origin(layer.name) for layer in network.layers}
+    filled = {layer: origin for layer, origin in filled.items() if origin is not None}
+    for layer, origin in filled.items():
+        found = [value.shape for value in values.get(origin, [])]
+        if found != [tuple(weight.shape) for weight in layer.weights]:
+            must = f"must be the network `stride` of these settings; it has no such {origin}"
+            raise SettingError("weights", must, path)
+    for layer, origin in filled.items():
+        layer.set_weights(values.get(origin, []))
 
 
 def region_models(network):
@@ -87,6 +116,12 @@ def covered(boxes, views):
     low, high = np.maximum(boxes[:, :2], views[:, :2]), np.minimum(boxes[:, 2:], views[:, 2:])
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     return np.prod(np.maximum(high - low, 0), axis=1) / area
+
+
+def _origin(name):
+    """The layer of a network without local branches whose weights a layer starts from."""
+    name = re.sub(r"^local\d+_(?=layer)", "", name)
+    return None if name.startswith(("local", "fc")) else name
 
 
 def _backbone(settings):

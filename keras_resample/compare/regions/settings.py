@@ -6,7 +6,7 @@ from typing import ClassVar
 from keras_resample.compare.engine import checks
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import redefault, setting
-from keras_resample.compare.engine.sources import SourceSettings, by, folder_of
+from keras_resample.compare.engine.sources import SourceSettings, by, digest, folder_of
 from keras_resample.compare.regions.names import METHODS
 
 NETWORKS = ("small", "resnet50", "resnet101", "resnext101_32x8d", "resnext101_32x4d")
@@ -14,11 +14,11 @@ CONV3 = ("adaptive", "stride")
 # Of the generated beetles, and of files.
 BEETLE_SIZE, FILE_SIZE = (64, 64), (112, 112)
 BEETLES = {"classes": 8, "images_per_class": 750, "test_images_per_class": 100}
-BEETLE_EPOCHS, FILE_EPOCHS = 8, 60
+BEETLE_EPOCHS, FILE_EPOCHS = 10, 60
 # PyTorch 2.13 writes beyond its memory in the gradient of a 1 x 1 convolution with a stride, on a
 # CPU and channels-last, where it has fewer input channels.
 LEAST_WIDTH = 8
-PART_SIZE = (0.1, 0.15)
+PART_SIZE = (0.12, 0.15)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -38,6 +38,7 @@ class RegionSettings(SourceSettings):
         classes, images_per_class, test_images_per_class: of the beetles, by default 8, 750 and 100.
         part_size: `(smallest, largest)` side of the mark that tells beetles apart, as in
             `fine_grained_scenes`.
+        beetle_seed: of the beetles; those of another one have other marks.
         validation: share of each class's training images that is not trained on: the learning
             curves are of these, and so should be every choice.
         methods: names of what is compared: "stride", "adaptive" (in Conv4), and with a local
@@ -51,8 +52,11 @@ class RegionSettings(SourceSettings):
         network: `"small"`, four basic blocks, or the name of a backbone of
             `keras_resample.models.MSGN`.
         width: channels of the first stage of the small network, at least 8.
+        weights: path of a `.keras` file, the network of "stride" of another comparison or an `MSGN`
+            of no local branches. All networks start from its weights, a local branch from those
+            of its Conv4 and Conv5, and the last layer anew. Default: random weights.
         pictures: number of test images that are drawn.
-        epochs: passes over the training images, by default 8 over beetles and 60 over files.
+        epochs: passes over the training images, by default 10 over beetles and 60 over files.
         out, backend, seeds, batch_size, overwrite, report: as in `Settings`.
         learning_rate: of SGD after its warm-up.
 
@@ -104,6 +108,9 @@ class RegionSettings(SourceSettings):
         nargs=2,
         words="{:g}".format,
     )
+    beetle_seed: int = setting(
+        0, "of the beetles; those of another seed have other marks", checks.integer(0)
+    )
     validation: float = setting(
         0.2, "share of the training images that is kept for validation", checks.number("(0, 1)")
     )
@@ -144,6 +151,13 @@ class RegionSettings(SourceSettings):
         f"channels of the first stage of the small network, at least {LEAST_WIDTH}",
         checks.integer(LEAST_WIDTH),
     )
+    weights: str | None = setting(
+        None,
+        "the model.keras of stride of another comparison, to start from (default: random weights)",
+        checks.existing_file,
+        metavar="FILE",
+        free=True,
+    )
     pictures: int = setting(8, "test images to draw", checks.integer(0), free=True)
     epochs: int | None = redefault(
         "epochs",
@@ -153,7 +167,7 @@ class RegionSettings(SourceSettings):
     )
     out: str = redefault("out", "runs/regions")
     seeds: tuple[int, ...] = redefault("seeds", (0, 1, 2))
-    learning_rate: float = redefault("learning_rate", 0.05, text="of SGD after its warm-up")
+    learning_rate: float = redefault("learning_rate", 0.03, text="of SGD after its warm-up")
 
     def __post_init__(self):
         super().__post_init__()
@@ -169,3 +183,7 @@ class RegionSettings(SourceSettings):
             elif getattr(self, name) is not None:
                 must = f"is for the generated beetles, not with `{given}`"
                 raise SettingError(name, must, getattr(self, name))
+
+    def numbers(self):
+        """The settings that the numbers of a run depend on, as JSON values."""
+        return super().numbers() | {"weights": self.weights and digest(self.weights)}

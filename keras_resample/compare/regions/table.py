@@ -92,6 +92,9 @@ def notes(results):
     """How it was made."""
     settings = results["settings"]
     seeds = ", ".join(map(str, sorted({record["seed"] for record in results["runs"]})))
+    start = "All networks start from the weights of one that was trained with strides"
+    if settings["weights"] is None:
+        start = "No pretrained weights"
     conv3 = {"adaptive": "ARP with k = 1", "stride": "a stride"}[settings["conv3"]]
     return [
         "## How it was made\n",
@@ -104,7 +107,7 @@ def notes(results):
         f"{settings['batch_size']}; SGD with momentum {0.9:g} and the schedule of Appendix C over "
         f"the length of the training: a tenth of the way warm-up to {settings['learning_rate']:g},"
         " a tenth of the rate after 40 % and again after 70 %. The weight decay is the paper's. "
-        "No pretrained weights. The Spatial Transformer is trained at the rate of the rest.",
+        f"{start}. The Spatial Transformer is trained at the rate of the rest.",
         f"* Seeds {seeds}; mean ± standard deviation. The same first weights of what networks "
         "share, and the same images in the same order.",
         f"* {100 * settings['validation']:g} % of the training images of each class are for "

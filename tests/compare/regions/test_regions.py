@@ -115,6 +115,45 @@ def test_networks_start_from_the_same_weights(tmp_path):
     assert len(first) > 20
 
 
+def test_networks_may_start_from_a_trained_one(tmp_path):
+    path, wanted = tmp_path / "stride.keras", settings_of(tmp_path)
+    source = networks.build("stride", wanted, 5, 1)
+    source.save(path)
+    wanted = settings_of(tmp_path, weights=path)
+    for name in ("adaptive", "local-spatial-transformer", "local-adaptive 0.5 x2"):
+        network = networks.build(name, wanted, 3, 0)
+        anew = networks.build(name, settings_of(tmp_path), 3, 0)
+        for layer in network.layers:
+            origin = layer.name.split("_", 1)[1] if layer.name.startswith("local") else layer.name
+            if origin in ("conv4_pool", "fc"):
+                origin, given = layer.name, anew
+            else:
+                given = source
+            if layer.weights:
+                for one, other in zip(layer.weights, given.get_layer(origin).weights, strict=True):
+                    np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
+
+
+@pytest.mark.backends("torch", reason="what it calls is tested on every backend")
+def test_weights_are_those_of_a_network_that_fits(tmp_path):
+    path = tmp_path / "given.keras"
+    path.write_bytes(b"no model")
+    with pytest.raises(SettingError, match="`weights` must be a model that Keras reads"):
+        networks.build("stride", settings_of(tmp_path, weights=path), 3, 0)
+    first = settings_of(tmp_path, weights=path).numbers()["weights"]
+    networks.build("stride", settings_of(tmp_path, width=16), 3, 0).save(path)
+    with pytest.raises(SettingError, match="`weights` must be .*; it has no such conv1"):
+        networks.build("stride", settings_of(tmp_path, weights=path), 3, 0)
+    assert settings_of(tmp_path, weights=path).numbers()["weights"] != first
+    assert settings_of(tmp_path).numbers()["weights"] is None
+    assert str(tmp_path) not in settings_of(tmp_path, weights=path).command()
+
+
+def test_beetles_of_another_seed_are_others(tmp_path):
+    one, other = (data.load(settings_of(tmp_path, beetle_seed=seed)).train for seed in (0, 1))
+    assert not {image.tobytes() for image in one.images} & {i.tobytes() for i in other.images}
+
+
 @pytest.mark.parametrize(
     ("name", "conv3", "conv4"),
     [
@@ -225,6 +264,7 @@ def test_a_folder_of_lists_is_read_and_its_place_not_written(tmp_path):
         ({"part_size": (0.1, 0.05)}, "`part_size` must be the smallest and the largest side"),
         ({"k": (-1,)}, "`k` must be different numbers of at least 0"),
         ({"methods": "crop"}, "`methods` must be different ones of stride"),
+        ({"weights": "missing.keras"}, "`weights` must be an existing file"),
         ({"width": 4}, "`width` must be an integer of at least 8"),
         ({"validation": 1}, "`validation` must be a number"),
         ({"cub": ".", "classes": 3}, "`classes` is for the generated beetles"),
