@@ -1,6 +1,7 @@
 """Samplers, and regions of feature maps, as Keras layers."""
 
 from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
+from keras_resample.layers.regions.keypoint_pooling import KeypointPooling
 from keras_resample.layers.regions.region_pooling import RegionPooling
 from keras_resample.layers.regions.roi_align import RoIAlign
 from keras_resample.layers.samplers.crop_downsample import CropDownsample
@@ -19,6 +20,7 @@ __all__ = [
     "DeformationModule",
     "FlowWarpDownsample",
     "GridSampler",
+    "KeypointPooling",
     "LearnedResizer",
     "RegionPooling",
     "RoIAlign",
