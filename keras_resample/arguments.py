@@ -89,6 +89,18 @@ def as_value_range(value_range, name="value_range"):
     return low, high
 
 
+def as_range(value, name):
+    """`value` as (low, high), two floats; a number r is the range from -r to r."""
+    if isinstance(value, (tuple, list, np.ndarray)):
+        low, high = as_numbers(value, name, length=2)
+    else:
+        high = as_number(value, name, more="or (low, high)")
+        low = -high
+    if low > high:
+        raise _error(name, "(low, high), low <= high, or the number r of (-r, r)", value)
+    return low, high
+
+
 def check_choice(value, name, choices, more=""):
     """Raises unless `value` is one of `choices`; `more` names what was let through before."""
     # True equals 1 but is none of 1 and 3; a string of numpy is a string.

@@ -30,11 +30,15 @@ GOOD = [
     (arguments.as_size, ((3, 4),), (3, 4)),
     (arguments.as_size, (np.array([3, 4], "uint16"),), (3, 4)),
     (arguments.as_value_range, ((-1, 1),), (-1.0, 1.0)),
+    (arguments.as_range, (30,), (-30.0, 30.0)),
+    (arguments.as_range, ([30, 30],), (30.0, 30.0)),
+    (arguments.as_range, (np.array([-1, 2]),), (-1.0, 2.0)),
 ]
 BAD = [
     (arguments.as_integer, [True, np.True_, 1.0, 2.5, "1", None, 0, -1, [1], NAN]),
     (arguments.as_integers, [3, [], [1, True], [1, 0], "12", None, [1.0], np.ones((2, 2), int)]),
     (arguments.as_number, [True, "1", None, NAN, INF, [1.0], 1j]),
+    (arguments.as_range, [-1, (1, 0), (0, 1, 2), [], "1", None, True, NAN, (0, INF), (0, None)]),
     (arguments.as_numbers, [1.0, [], [NAN], ["1"], "1", None]),
     (arguments.as_bool, [0, 1, "True", None]),
     (arguments.as_size, [3, (3,), (3, 4, 5), (3, 0), (3, 4.0), (True, 3), "34", None, {3, 4}, {}]),

@@ -6,6 +6,7 @@ from keras_resample.datasets.base.image_files import image_files
 from keras_resample.datasets.base.image_pairs import ImagePairs
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
+from keras_resample.datasets.keypoints.warp_with_keypoints import warp_with_keypoints
 from keras_resample.datasets.recognition.arrays import from_arrays, npz
 from keras_resample.datasets.recognition.cub import cub
 from keras_resample.datasets.recognition.face_records import FaceRecords
@@ -65,6 +66,7 @@ __all__ = [
     "vehicle_id",
     "veri",
     "verification_pairs",
+    "warp_with_keypoints",
     "write_records",
     "write_verification_pairs",
 ]

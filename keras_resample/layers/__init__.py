@@ -1,5 +1,6 @@
 """Samplers, and regions of feature maps, as Keras layers."""
 
+from keras_resample.layers.augmentation.random_warp import RandomWarp
 from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
 from keras_resample.layers.regions.keypoint_pooling import KeypointPooling
 from keras_resample.layers.regions.region_pooling import RegionPooling
@@ -22,6 +23,7 @@ __all__ = [
     "GridSampler",
     "KeypointPooling",
     "LearnedResizer",
+    "RandomWarp",
     "RegionPooling",
     "RoIAlign",
     "SaliencySampler",

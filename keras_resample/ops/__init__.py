@@ -1,5 +1,6 @@
 """Pure tensor functions: where to look, reading there, and how dense that is."""
 
+from keras_resample.ops.affine import affine_keypoints, affine_matrix
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import (
     grid_from_affine,
@@ -19,14 +20,18 @@ from keras_resample.ops.regions import roi_align
 from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
+from keras_resample.ops.splines import grid_from_spline, spline_keypoints
 
 __all__ = [
+    "affine_keypoints",
+    "affine_matrix",
     "corner_jacobians",
     "edge_map",
     "fold_penalty",
     "grid_from_affine",
     "grid_from_boxes",
     "grid_from_flow",
+    "grid_from_spline",
     "jacobian_determinant",
     "resize_grid",
     "restore",
@@ -35,6 +40,7 @@ __all__ = [
     "sample",
     "shrink_penalty",
     "smoothness_penalty",
+    "spline_keypoints",
     "uniform_grid",
 ]
 

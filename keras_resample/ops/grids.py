@@ -140,16 +140,29 @@ def grid_from_affine(matrix, size):
     >>> kr.ops.grid_from_affine(mirror, size=(4, 4)).shape == (1, 4, 4, 2)
     True
     """
+    return moved_by_affine(uniform_grid(size), as_matrix(matrix))
+
+
+def as_matrix(matrix):
+    """`matrix` as a float32 tensor (batch, 2, 3)."""
     matrix = ops.cast(ops.convert_to_tensor(matrix), "float32")
     if len(matrix.shape) != 3 or tuple(matrix.shape[1:]) != (2, 3):
         raise ValueError(
             "`matrix` must have shape (batch, 2, 3). "
             f"Received: matrix of shape {tuple(matrix.shape)}"
         )
-    centered = uniform_grid(size) - 0.5
-    x, y = centered[..., 0:1], centered[..., 1:2]
-    columns = matrix[:, None, None]
-    return columns[..., 0] * x + columns[..., 1] * y + columns[..., 2] + 0.5
+    return matrix
+
+
+def moved_by_affine(places, matrix):
+    """Where an affine map about the image centre takes places (batch or 1, ..., 2).
+
+    As a displacement, of which the identity has none: there a grid stays what it was, exactly.
+    """
+    offset = matrix - ops.eye(2, 3, dtype="float32")
+    offset = ops.reshape(offset, (-1, *(1,) * (len(places.shape) - 2), 2, 3))
+    x, y = places[..., 0:1] - 0.5, places[..., 1:2] - 0.5
+    return places + (offset[..., 0] * x + offset[..., 1] * y + offset[..., 2])
 
 
 def resize_grid(grid, size):

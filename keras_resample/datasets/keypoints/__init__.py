@@ -1,0 +1,1 @@
+"""Keypoints of datasets: where they come from, and how they are warped with the images."""

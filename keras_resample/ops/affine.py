@@ -1,0 +1,96 @@
+"""Affine maps of images, and of the keypoints on them."""
+
+import math
+
+from keras import ops
+
+from keras_resample.arguments import as_size
+from keras_resample.ops.grids import as_matrix, moved_by_affine
+from keras_resample.ops.keypoints import as_keypoints
+
+
+def affine_matrix(image_size, rotation=0.0, scale=1.0, translation=(0.0, 0.0), shear=0.0):
+    """The matrix with which `grid_from_affine` turns, scales, shears and shifts what images show.
+
+    A point c of the image, in pixels from its centre, is seen at `t + scale * R S c`, with R the
+    rotation, `S = [[1, shear], [0, 1]]` and t the translation in pixels. A grid says where each
+    output looks, so the matrix is the inverse of that map, in relative coordinates: angles are
+    those of pixels on images of any aspect ratio.
+
+    Args:
+        image_size: `(height, width)` of the images; only their ratio matters.
+        rotation: degrees, counter-clockwise as one sees it: a number, or `(batch,)`.
+        scale: how much larger things get, a number other than 0, or `(batch,)`.
+        translation: shift to the right and down in widths and heights, `(2,)` or `(batch, 2)`.
+        shear: shift to the right for each pixel down, a number, or `(batch,)`.
+
+    Returns:
+        float32 `(batch, 2, 3)`, a batch of 1 where all are numbers.
+
+    Raises:
+        ValueError: if `image_size` is no size.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> matrix = kr.ops.affine_matrix((112, 96), rotation=[-20.0, 0.0, 20.0], scale=1.2)
+    >>> kr.ops.grid_from_affine(matrix, (112, 96)).shape == (3, 112, 96, 2)
+    True
+    """
+    height, width = as_size(image_size, "image_size")
+    rotation, scale, translation, shear = (
+        ops.cast(ops.convert_to_tensor(number), "float32")
+        for number in (rotation, scale, translation, shear)
+    )
+    numbers = rotation, scale, translation[..., 0], translation[..., 1], shear
+    shape = ops.shape(sum(numbers))
+    numbers = (ops.reshape(ops.broadcast_to(number, shape), (-1,)) for number in numbers)
+    return affine_matrix_of(height / width, *numbers)
+
+
+def affine_matrix_of(aspect, rotation, scale, right, down, shear):
+    """`affine_matrix` of float32 tensors (batch,), for a height over width that may be one."""
+    angle = rotation * (math.pi / 180)
+    cos, sin = ops.cos(angle) / scale, ops.sin(angle) / scale
+    xx, xy = cos - shear * sin, (-sin - shear * cos) * aspect
+    yx, yy = sin / aspect, cos
+    rows = [[xx, xy, -(xx * right + xy * down)], [yx, yy, -(yx * right + yy * down)]]
+    return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def affine_keypoints(keypoints, matrix):
+    """Where keypoints are on images that were sampled at `grid_from_affine(matrix, size)`.
+
+    A grid leads from places of the output to places of the input. Keypoints go the other way, so
+    this is the inverse map: `M^-1 (p - 0.5 - m) + 0.5` with the columns `[M, m]` of the matrix.
+
+    Args:
+        keypoints: `(batch, n, 2)`, relative (x, y) of the images that were sampled. They are not
+            clipped; one with a NaN stays NaN, for itself alone.
+        matrix: `(batch, 2, 3)` or `(1, 2, 3)`, of a map that does not collapse the image: one that
+            does gives NaN or infinity.
+
+    Returns:
+        float32 `(batch, n, 2)`, relative (x, y) of the samples.
+
+    Raises:
+        ValueError: if `keypoints` or `matrix` has another shape.
+
+    Example:
+
+    >>> import keras_resample as kr
+    >>> to_the_right = kr.ops.affine_matrix((8, 8), translation=(0.25, 0.0))
+    >>> moved = kr.ops.affine_keypoints([[[0.5, 0.5]]], to_the_right)
+    >>> float(moved[0, 0, 0]), float(moved[0, 0, 1])
+    (0.75, 0.5)
+    """
+    return moved_by_affine(as_keypoints(keypoints), inverse_matrix(as_matrix(matrix)))
+
+
+def inverse_matrix(matrix):
+    """The matrix (batch, 2, 3) of the inverse map, exact for the identity."""
+    a, b, right, c, d, down = (matrix[:, row, column] for row in (0, 1) for column in (0, 1, 2))
+    determinant = a * d - b * c
+    a, b, c, d = d / determinant, -b / determinant, -c / determinant, a / determinant
+    rows = [[a, b, -(a * right + b * down)], [c, d, -(c * right + d * down)]]
+    return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
