@@ -41,7 +41,7 @@ ALLOWED = {
     "datasets/base": {"datasets/files"},
     "datasets/keypoints": DATASETS | {"ops"},
     "datasets/recognition": DATASETS,
-    "datasets/verification": DATASETS,
+    "datasets/verification": DATASETS | {"ops"},
     "datasets/segmentation": DATASETS,
     "datasets/synthetic": DATASETS | {"datasets/recognition"},
     "callbacks": MODELS,

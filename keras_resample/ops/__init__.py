@@ -1,6 +1,7 @@
 """Pure tensor functions: where to look, reading there, and how dense that is."""
 
 from keras_resample.ops.affine import affine_keypoints, affine_matrix
+from keras_resample.ops.alignment import align, face_template, similarity_matrix
 from keras_resample.ops.edges import edge_map
 from keras_resample.ops.grids import (
     grid_from_affine,
@@ -25,8 +26,10 @@ from keras_resample.ops.splines import grid_from_spline, spline_keypoints
 __all__ = [
     "affine_keypoints",
     "affine_matrix",
+    "align",
     "corner_jacobians",
     "edge_map",
+    "face_template",
     "fold_penalty",
     "grid_from_affine",
     "grid_from_boxes",
@@ -39,6 +42,7 @@ __all__ = [
     "saliency_grid",
     "sample",
     "shrink_penalty",
+    "similarity_matrix",
     "smoothness_penalty",
     "spline_keypoints",
     "uniform_grid",

@@ -3,19 +3,7 @@
 import numpy as np
 
 from keras_resample.datasets.files.image_decoding import FileImage, pillow, to_array
-
-# Eyes (left in the image first), nose and corners of the mouth in a 112 x 112 face of insightface,
-# in pixels with centres at integers.
-TEMPLATE_SIDE = 112
-TEMPLATE = np.array(
-    [
-        (38.2946, 51.6963),
-        (73.5318, 51.5014),
-        (56.0252, 71.7366),
-        (41.5493, 92.3655),
-        (70.7299, 92.2041),
-    ]
-)
+from keras_resample.ops.alignment import FACE_TEMPLATE, fit_similarity
 
 
 class AlignedFace(FileImage):
@@ -53,8 +41,7 @@ class AlignedFace(FileImage):
 def to_image(landmarks, size):
     """The map from places in the aligned face to places in the image.
 
-    With points as complex numbers, `template = a * landmark + b`; least squares give
-    `a = sum conj(l) t / sum |l|^2` of the centred points. This is its inverse.
+    The inverse of the least-squares similarity from the landmarks to the template.
 
     Args:
         landmarks: `(5, 2)` x, y in pixels, centres at integers.
@@ -64,18 +51,13 @@ def to_image(landmarks, size):
         `(2, 3)`, for coordinates with pixel centres at `i + 0.5`.
     """
     source = np.asarray(landmarks, "float64") + 0.5
-    target = (TEMPLATE + 0.5) * (np.array(size[::-1]) / TEMPLATE_SIDE)
-    source, target = source @ (1, 1j), target @ (1, 1j)
-    centred = source - source.mean()
-    spread = np.vdot(centred, centred).real
-    a = np.vdot(centred, target) / spread if spread > 0 else 0
-    if not np.isfinite(a) or a == 0:
-        raise ValueError("its landmarks lie in one point, or nowhere")
-    inverse = 1 / a
-    shift = source.mean() - inverse * target.mean()
-    return np.array(
-        [
-            [inverse.real, -inverse.imag, shift.real],
-            [inverse.imag, inverse.real, shift.imag],
-        ]
-    )
+    target = FACE_TEMPLATE * size[::-1]
+    if not np.isfinite(source).all():
+        raise ValueError("its landmarks lie nowhere")
+    inverse, means, is_found = fit_similarity(source[None], target, np)
+    if not is_found.all():
+        raise ValueError("its landmarks lie in one point")
+    (real,), (imaginary,) = (part[0] for part in inverse)
+    linear = np.array([[real, -imaginary], [imaginary, real]])
+    shift = means[0][0] - linear @ means[1][0]
+    return np.column_stack([linear, shift])
