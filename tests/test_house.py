@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(keras_resample.__file__).resolve().parent
 # These stand below everything and import nothing of the package.
 GROUND = {"arguments", "files", "program", "version"}
 OPS = {"backend", "ops", "ops/restoring"}
-LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions"}
+LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions", "layers/attention"}
 METRICS = {"metrics", "metrics/verification", "metrics/identification", "metrics/segmentation"}
 MODELS = {*LAYERS, *METRICS, "heads", "losses", "models", "models/networks", "models/steps"}
 DATASETS = {"datasets/files", "datasets/base"}
@@ -27,6 +27,7 @@ ALLOWED = {
     "layers/samplers": OPS | {"layers/blocks"},
     "layers/regions": OPS,
     "layers/augmentation": OPS,
+    "layers/attention": OPS,
     "heads": OPS,
     "losses": OPS | {"heads"},
     "metrics": OPS,

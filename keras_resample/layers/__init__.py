@@ -1,5 +1,12 @@
-"""Samplers, and regions of feature maps, as Keras layers."""
+"""Samplers, regions of feature maps, augmentation and attention, as Keras layers."""
 
+from keras_resample.layers.attention.absolute_position import AbsolutePosition
+from keras_resample.layers.attention.image_relative_position import ImageRelativePosition
+from keras_resample.layers.attention.keypoint_relative_attention import KeypointRelativeAttention
+from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
+from keras_resample.layers.attention.relative_attention import RelativeAttention
+from keras_resample.layers.attention.relative_bias import RelativeBias
+from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
 from keras_resample.layers.augmentation.random_warp import RandomWarp
 from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
 from keras_resample.layers.regions.keypoint_pooling import KeypointPooling
@@ -16,16 +23,23 @@ from keras_resample.layers.samplers.spatial_transformer import SpatialTransforme
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
 
 __all__ = [
+    "AbsolutePosition",
     "AdaptiveRegionPooling",
     "CropDownsample",
     "DeformationModule",
     "FlowWarpDownsample",
     "GridSampler",
+    "ImageRelativePosition",
     "KeypointPooling",
+    "KeypointRelativeAttention",
+    "KeypointRelativeBias",
     "LearnedResizer",
     "RandomWarp",
     "RegionPooling",
+    "RelativeAttention",
+    "RelativeBias",
     "RoIAlign",
+    "RotaryPosition2D",
     "SaliencySampler",
     "SampleAt",
     "SpatialTransformer",

@@ -18,6 +18,7 @@ from keras_resample.ops.jacobian import (
     smoothness_penalty,
 )
 from keras_resample.ops.regions import roi_align
+from keras_resample.ops.relative_position import relative_position_buckets
 from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
@@ -36,6 +37,7 @@ __all__ = [
     "grid_from_flow",
     "grid_from_spline",
     "jacobian_determinant",
+    "relative_position_buckets",
     "resize_grid",
     "restore",
     "roi_align",

@@ -1,0 +1,1 @@
+"""Attention that knows where tokens are: by keypoints, and by the encodings it is set against."""
