@@ -6,6 +6,9 @@ from keras_resample.datasets.base.image_files import image_files
 from keras_resample.datasets.base.image_pairs import ImagePairs
 from keras_resample.datasets.base.segmentation_dataset import SegmentationDataset
 from keras_resample.datasets.base.segmentation_windows import SegmentationWindows
+from keras_resample.datasets.keypoints.foreground_keypoints import foreground_keypoints
+from keras_resample.datasets.keypoints.keypoint_dataset import KeypointDataset
+from keras_resample.datasets.keypoints.keypoint_file import keypoint_file
 from keras_resample.datasets.keypoints.warp_with_keypoints import warp_with_keypoints
 from keras_resample.datasets.recognition.arrays import from_arrays, npz
 from keras_resample.datasets.recognition.cub import cub
@@ -40,6 +43,7 @@ __all__ = [
     "IdentityDataset",
     "ImageDataset",
     "ImagePairs",
+    "KeypointDataset",
     "SegmentationDataset",
     "SegmentationWindows",
     "bezier_palms",
@@ -51,6 +55,7 @@ __all__ = [
     "digits",
     "fgvc_aircraft",
     "fine_grained_scenes",
+    "foreground_keypoints",
     "from_arrays",
     "gallery_draws",
     "generated_scenes",
@@ -58,6 +63,7 @@ __all__ = [
     "image_files",
     "image_folder",
     "image_list",
+    "keypoint_file",
     "lfw_pairs",
     "npz",
     "pair_list",

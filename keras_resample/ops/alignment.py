@@ -74,12 +74,13 @@ def similarity_matrix(keypoints, image_size, size=(112, 112), template="face"):
 
     Example:
 
+    >>> import keras
     >>> import keras_resample as kr
     >>> aligned = kr.ops.face_template()[None]
     >>> turned = kr.ops.affine_keypoints(aligned, kr.ops.affine_matrix((112, 112), rotation=30))
     >>> matrix = kr.ops.similarity_matrix(turned, image_size=(112, 112))
     >>> back = kr.ops.affine_keypoints(turned, matrix)
-    >>> bool(abs(back - aligned).max() < 1e-5)
+    >>> bool(abs(keras.ops.convert_to_numpy(back) - aligned).max() < 1e-5)
     True
 
     Reference:

@@ -158,11 +158,16 @@ def moved_by_affine(places, matrix):
     """Where an affine map about the image centre takes places (batch or 1, ..., 2).
 
     As a displacement, of which the identity has none: there a grid stays what it was, exactly.
+    (x and y are computed apart: pairs in the last axis are slow on PyTorch.)
     """
     offset = matrix - ops.eye(2, 3, dtype="float32")
     offset = ops.reshape(offset, (-1, *(1,) * (len(places.shape) - 2), 2, 3))
-    x, y = places[..., 0:1] - 0.5, places[..., 1:2] - 0.5
-    return places + (offset[..., 0] * x + offset[..., 1] * y + offset[..., 2])
+    x, y = places[..., 0], places[..., 1]
+    moved = [
+        place + (row[..., 0] * (x - 0.5) + row[..., 1] * (y - 0.5) + row[..., 2])
+        for place, row in ((x, offset[..., 0, :]), (y, offset[..., 1, :]))
+    ]
+    return ops.stack(moved, axis=-1)
 
 
 def resize_grid(grid, size):

@@ -93,20 +93,27 @@ def as_control(control):
 
 
 def moved_by_spline(grid, control):
-    """A grid (1, h', w', 2) whose rows and columns are straight, displaced by the spline."""
-    y = _basis(grid[:, :, :1, 1:2], control.shape[1])
-    x = _basis(grid[:, :1, :, 0:1], control.shape[2])
-    rows = sum(y[..., i, None] * control[:, i : i + 1] for i in range(control.shape[1]))
-    # (batch, h', columns, 2); each column then has its share of every place of the row.
-    return grid + sum(x[..., j, None] * rows[:, :, j : j + 1] for j in range(control.shape[2]))
+    """A grid (1, h', w', 2) whose rows and columns are straight, displaced by the spline.
+
+    x and y are computed apart: pairs in the last axis are slow on PyTorch.
+    """
+    rows, columns = control.shape[1:3]
+    y = _basis(grid[0, :, :1, 1], rows)  # (h', rows)
+    x = _basis(grid[0, 0, :, None, 0], columns)  # (w', columns)
+    control = ops.transpose(control, (0, 3, 1, 2))
+    lines = sum(y[:, i, None] * control[:, :, i : i + 1] for i in range(rows))
+    displacement = sum(x[:, j] * lines[..., j : j + 1] for j in range(columns))
+    return grid + ops.transpose(displacement, (0, 2, 3, 1))
 
 
 def displacement_at(places, control):
     """The spline at places (batch, n, 2)."""
-    y = _basis(places[..., 1:2], control.shape[1])
-    x = _basis(places[..., 0:1], control.shape[2])
-    weights = y[..., :, None] * x[..., None, :]
-    return ops.sum(weights[..., None] * control[:, None], axis=(2, 3))
+    rows, columns = control.shape[1:3]
+    y = _basis(places[..., 1:2], rows)
+    x = _basis(places[..., 0:1], columns)
+    control = ops.transpose(control, (0, 3, 1, 2))[:, :, None]
+    at_rows = ops.sum(control * x[:, None, :, None], axis=-1)  # (batch, 2, n, rows)
+    return ops.transpose(ops.sum(at_rows * y[:, None], axis=-1), (0, 2, 1))
 
 
 def _basis(position, count):
