@@ -16,6 +16,7 @@ from keras_resample.layers.samplers.crop_downsample import CropDownsample
 from keras_resample.layers.samplers.deformation_module import DeformationModule
 from keras_resample.layers.samplers.flow_warp_downsample import FlowWarpDownsample
 from keras_resample.layers.samplers.grid_sampler import GridSampler
+from keras_resample.layers.samplers.keypoint_alignment import KeypointAlignment
 from keras_resample.layers.samplers.learned_resizer import LearnedResizer
 from keras_resample.layers.samplers.saliency_sampler import SaliencySampler
 from keras_resample.layers.samplers.sample_at import SampleAt
@@ -30,6 +31,7 @@ __all__ = [
     "FlowWarpDownsample",
     "GridSampler",
     "ImageRelativePosition",
+    "KeypointAlignment",
     "KeypointPooling",
     "KeypointRelativeAttention",
     "KeypointRelativeBias",

@@ -161,6 +161,15 @@ def align(
     return aligned, affine_keypoints(keypoints, matrix)
 
 
+def check_count(keypoints, template):
+    """Raises unless a shape of keypoints (batch, n, 2) has as many as the template."""
+    if keypoints[1] not in (None, len(template)):
+        raise ValueError(
+            f"`keypoints` must be the {len(template)} of the template for each image. "
+            f"Received: keypoints of shape {tuple(keypoints)}"
+        )
+
+
 def as_template(template):
     """`template` as a float64 numpy array (n, 2)."""
     points = FACE_TEMPLATE if isinstance(template, str) and template == "face" else template
@@ -217,11 +226,7 @@ def fit_similarity(source, target, numpy):
 
 
 def _similarity_matrix(keypoints, image_size, size, template, alpha=1.0):
-    if keypoints.shape[1] not in (None, len(template)):
-        raise ValueError(
-            f"`keypoints` must be the {len(template)} of the template for each image. "
-            f"Received: keypoints of shape {tuple(keypoints.shape)}"
-        )
+    check_count(keypoints.shape, template)
     # In units of the height, of the image and of the result, a turn is a turn.
     aspect = ops.cast(image_size[1], "float32") / ops.cast(image_size[0], "float32")
     units, units_of_result = ops.stack([aspect, ops.ones_like(aspect)]), size[1] / size[0]
