@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_resample.arguments import as_size
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_matrix, moved_by_affine
 from keras_resample.ops.keypoints import as_keypoints
 
@@ -48,6 +49,7 @@ def affine_matrix(image_size, rotation=0.0, scale=1.0, translation=(0.0, 0.0), s
     return affine_matrix_of(height / width, *numbers)
 
 
+@one_program
 def affine_matrix_of(aspect, rotation, scale, right, down, shear):
     """`affine_matrix` of float32 tensors (batch,), for a height over width that may be one."""
     angle = rotation * (math.pi / 180)
@@ -84,7 +86,12 @@ def affine_keypoints(keypoints, matrix):
     >>> float(moved[0, 0, 0]), float(moved[0, 0, 1])
     (0.75, 0.5)
     """
-    return moved_by_affine(as_keypoints(keypoints), inverse_matrix(as_matrix(matrix)))
+    return _moved_back(as_keypoints(keypoints), as_matrix(matrix))
+
+
+@one_program
+def _moved_back(keypoints, matrix):
+    return moved_by_affine(keypoints, inverse_matrix(matrix))
 
 
 def inverse_matrix(matrix):

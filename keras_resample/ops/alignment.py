@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_data_format, as_number, as_size
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.affine import affine_keypoints
 from keras_resample.ops.grids import grid_from_affine
 from keras_resample.ops.keypoints import as_keypoints, check_keypoints
@@ -227,17 +228,24 @@ def fit_similarity(source, target, numpy):
 
 def _similarity_matrix(keypoints, image_size, size, template, alpha=1.0):
     check_count(keypoints.shape, template)
-    # In units of the height, of the image and of the result, a turn is a turn.
     aspect = ops.cast(image_size[1], "float32") / ops.cast(image_size[0], "float32")
-    units, units_of_result = ops.stack([aspect, ops.ones_like(aspect)]), size[1] / size[0]
-    target = ops.cast(template * (units_of_result, 1.0), "float32")
-    (real, imaginary), (mean, target_mean), is_found = fit_similarity(
-        keypoints * units, target, ops
+    return _matrix_of(
+        keypoints, aspect, ops.cast(template, "float32"), alpha, aspect_of_result=size[1] / size[0]
     )
-    xx, xy = real * (units_of_result / aspect), -imaginary / aspect
-    yx, yy = imaginary * units_of_result, real
+
+
+@one_program
+def _matrix_of(keypoints, aspect, template, alpha, *, aspect_of_result):
+    # In units of the height, of the image and of the result, a turn is a turn.
+    units = ops.stack([aspect, ops.ones_like(aspect)])
+    units_of_result = ops.cast([aspect_of_result, 1.0], "float32")
+    (real, imaginary), (mean, target_mean), is_found = fit_similarity(
+        keypoints * units, template * units_of_result, ops
+    )
+    xx, xy = real * (aspect_of_result / aspect), -imaginary / aspect
+    yx, yy = imaginary * aspect_of_result, real
     linear = ops.stack([ops.concatenate(row, -1) for row in ((xx, xy), (yx, yy))], axis=1)
-    from_centre = target_mean / ops.cast([units_of_result, 1.0], "float32") - 0.5
+    from_centre = target_mean / units_of_result - 0.5
     shift = mean / units - 0.5 - ops.sum(linear * from_centre[:, None], axis=-1)
     matrix = ops.concatenate([linear, shift[..., None]], axis=-1)
     identity = ops.eye(2, 3, dtype="float32")

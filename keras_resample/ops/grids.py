@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_size
+from keras_resample.backend.compiling import one_program
 
 
 def pixel_centers(size):
@@ -154,6 +155,7 @@ def as_matrix(matrix):
     return matrix
 
 
+@one_program
 def moved_by_affine(places, matrix):
     """Where an affine map about the image centre takes places (batch or 1, ..., 2).
 

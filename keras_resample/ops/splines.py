@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_pairs, uniform_grid
 from keras_resample.ops.keypoints import as_keypoints
 
@@ -73,8 +74,11 @@ def spline_keypoints(keypoints, control):
     >>> kr.ops.spline_keypoints(np.full((2, 5, 2), 0.4), control).shape == (2, 5, 2)
     True
     """
-    keypoints, control = as_keypoints(keypoints), as_control(control)
+    return _inverse(as_keypoints(keypoints), as_control(control))
 
+
+@one_program
+def _inverse(keypoints, control):
     def step(_, places):
         return keypoints - displacement_at(places, control)
 
@@ -92,6 +96,7 @@ def as_control(control):
     return control
 
 
+@one_program
 def moved_by_spline(grid, control):
     """A grid (1, h', w', 2) whose rows and columns are straight, displaced by the spline.
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from keras_resample.arguments import as_data_format, as_integer, as_integers
 from keras_resample.ops.keypoints import check_keypoints
-from keras_resample.ops.sampling_arguments import check_images, check_sampling
-from keras_resample.ops.warping import WarpRanges
+from keras_resample.ops.sampling_arguments import as_fill_value, check_images, check_sampling
+from keras_resample.ops.warping import as_warp_ranges, warp
 
 # Images are warped so many at a time.
 CHUNK = 256
@@ -61,8 +61,9 @@ def warp_with_keypoints(
     >>> keypoints[0].tolist()
     [[0.75, 0.75]]
     """
-    ranges = WarpRanges(rotation, scale, translation, shear, elastic, cells)
+    ranges = as_warp_ranges(rotation, scale, translation, shear, elastic, cells)
     check_sampling(interpolation, fill_mode, fill_value, antialias=False)
+    fill_value = as_fill_value(fill_value)
     data_format = as_data_format(data_format)
     images, keypoints = np.asarray(images), np.asarray(keypoints, "float32")
     check_images(images.shape, data_format)
@@ -73,14 +74,15 @@ def warp_with_keypoints(
     with keras.device("cpu:0"):
         for first in range(0, max(len(images), 1), CHUNK):
             part = slice(first, first + CHUNK)
-            results = ranges.warp(
+            results = warp(
                 keras.ops.convert_to_tensor(images[part]),
                 keypoints[part],
                 drawn[part],
+                ranges,
+                interpolation,
+                fill_mode,
+                fill_value,
                 data_format,
-                interpolation=interpolation,
-                fill_mode=fill_mode,
-                fill_value=fill_value,
             )
             warped.append([keras.ops.convert_to_numpy(result) for result in results])
     images, keypoints = zip(*warped, strict=True)

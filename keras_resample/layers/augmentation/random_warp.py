@@ -10,7 +10,7 @@ from keras_resample.ops.sampling_arguments import (
     check_images,
     check_sampling,
 )
-from keras_resample.ops.warping import WarpRanges
+from keras_resample.ops.warping import as_warp_ranges, warp
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -86,7 +86,7 @@ class RandomWarp(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
-        self._ranges = WarpRanges(rotation, scale, translation, shear, elastic, cells)
+        self._ranges = as_warp_ranges(rotation, scale, translation, shear, elastic, cells)
         self.rotation, self.scale = self._ranges.rotation, self._ranges.scale
         self.translation, self.shear = self._ranges.translation, self._ranges.shear
         self.elastic, self.cells = self._ranges.elastic, self._ranges.cells
@@ -106,14 +106,15 @@ class RandomWarp(keras.layers.Layer):
         images, keypoints = ops.convert_to_tensor(images), as_keypoints(keypoints)
         if training:
             shape = (ops.shape(images)[0], self._ranges.count)
-            images, keypoints = self._ranges.warp(
+            images, keypoints = warp(
                 images,
                 keypoints,
                 keras.random.uniform(shape, dtype="float32", seed=self.seed_generator),
+                self._ranges,
+                self.interpolation,
+                self.fill_mode,
+                self.fill_value,
                 self.data_format,
-                interpolation=self.interpolation,
-                fill_mode=self.fill_mode,
-                fill_value=self.fill_value,
             )
         return ops.cast(images, self._images_dtype(images)), keypoints
 
