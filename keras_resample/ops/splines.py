@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_resample.backend.compiling import one_program
+from keras_resample.backend.compiling import compiled_once, one_program
 from keras_resample.ops.grids import as_pairs, uniform_grid
 from keras_resample.ops.keypoints import as_keypoints
 
@@ -77,7 +77,7 @@ def spline_keypoints(keypoints, control):
     return _inverse(as_keypoints(keypoints), as_control(control))
 
 
-@one_program
+@compiled_once
 def _inverse(keypoints, control):
     def step(_, places):
         return keypoints - displacement_at(places, control)
