@@ -34,7 +34,7 @@ ALLOWED = {
     "metrics/verification": OPS | {"metrics"},
     "metrics/identification": OPS | {"metrics", "metrics/verification"},
     "metrics/segmentation": OPS | {"metrics"},
-    "models/networks": {*OPS, "layers/blocks", "layers/regions"},
+    "models/networks": {*OPS, "layers/attention", "layers/blocks", "layers/regions"},
     "models/steps": LAYERS | METRICS | {"heads", "losses", "datasets/base"},
     "models": MODELS,
     "models/convert": {"models/networks"},

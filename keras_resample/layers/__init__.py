@@ -4,6 +4,7 @@ from keras_resample.layers.attention.absolute_position import AbsolutePosition
 from keras_resample.layers.attention.image_relative_position import ImageRelativePosition
 from keras_resample.layers.attention.keypoint_relative_attention import KeypointRelativeAttention
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
+from keras_resample.layers.attention.masked_tokens import MaskedTokens
 from keras_resample.layers.attention.relative_attention import RelativeAttention
 from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
@@ -36,6 +37,7 @@ __all__ = [
     "KeypointRelativeAttention",
     "KeypointRelativeBias",
     "LearnedResizer",
+    "MaskedTokens",
     "RandomWarp",
     "RegionPooling",
     "RelativeAttention",

@@ -10,9 +10,11 @@ from keras_resample.models.networks.iresnet import (
     IResNet100,
     IResNet200,
 )
+from keras_resample.models.networks.keypoint_vit import KeypointViT
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
 from keras_resample.models.networks.msgn import MSGN
 from keras_resample.models.networks.pspnet import PSPNet
+from keras_resample.models.networks.vit import ViT
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.segmentation_report import segmentation_report
 from keras_resample.models.segmenter import Segmenter
@@ -25,11 +27,13 @@ __all__ = [
     "IResNet200",
     "IResNet34",
     "IResNet50",
+    "KeypointViT",
     "MSGN",
     "MobileFaceNet",
     "PSPNet",
     "Recognizer",
     "Segmenter",
+    "ViT",
     "convert",
     "segmentation_report",
 ]

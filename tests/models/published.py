@@ -29,6 +29,12 @@ def fill(name, shape, names, seed, gain=1.0):
     if leaf == "num_batches_tracked":
         return np.zeros((), "int64")
     n = np.random.RandomState(zlib.crc32(name.encode()) ^ seed).standard_normal(shape)
+    if name == "pos_embed":
+        return (0.02 * n).astype("float32")
+    if stem == "keypoint_linear":
+        return (0.1 * n).astype("float32")
+    if name.endswith("mlp.fc1.weight"):
+        gain = 3.0
     if leaf in ("running_mean", "bias"):
         n = 0.05 * n
     elif leaf == "running_var":
@@ -49,6 +55,11 @@ def state_dict(architecture, thinner=1):
         name: fill(name, tuple(n // thinner if n >= 64 else n for n in shape), shapes, seed, gain)
         for name, shape in shapes.items()
     }
+
+
+def keypoints(seed):
+    """(2, 5, 2), relative (x, y)."""
+    return np.random.RandomState(seed + 2).uniform(0.2, 0.8, (2, 5, 2)).astype("float32")
 
 
 def images(seed):

@@ -224,8 +224,8 @@ def test_a_file_of_another_family_is_recognised(architecture, prefix, family, gu
 
 def test_other_networks_are_recognised_as_such():
     weights = {"patch_embed.proj.weight": np.zeros((4, 3, 8, 8)), "blocks.0.norm1.bias": FACES}
-    with pytest.raises(ValueError, match="vision transformer"):
-        from_torch(weights, "cvlface")
+    with pytest.raises(ValueError, match="vision transformer of cvlface"):
+        from_torch(weights, "insightface")
     with pytest.raises(ValueError, match="none of those known.*1 keys: 'stem.weight'"):
         from_torch({"stem.weight": np.zeros(3)}, "insightface")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_resample.models.convert import from_torch
-from tests.models.published import golden, images, state_dict
+from tests.models.published import golden, images, keypoints, state_dict
 from tests.numerics import to_numpy
 
 SMALL = [
@@ -28,6 +28,8 @@ DEEPER = [
         ("insightface_iresnet50", "insightface"),
         ("adaface_ir_50", "cvlface"),
         ("insightface_iresnet100", "insightface"),
+        ("cvlface_vit_base", "cvlface"),
+        ("cvlface_vit_small_kprpe", "cvlface"),
     )
 ]
 # Layer whose output is that of the torch module, where the names say little.
@@ -56,7 +58,10 @@ def converted(architecture, family):
             checksum = zlib.crc32(value.tobytes(), checksum)
     assert checksum == arrays["weights_crc32"]
     assert zlib.crc32(images(arrays["seed"]).tobytes()) == arrays["input_crc32"]
-    return from_torch(weights, family), images(arrays["seed"]).transpose(0, 2, 3, 1), arrays
+    inputs = images(arrays["seed"]).transpose(0, 2, 3, 1)
+    if "kprpe" in architecture:
+        inputs = {"images": inputs, "keypoints": keypoints(arrays["seed"])}
+    return from_torch(weights, family), inputs, arrays
 
 
 def difference(found, expected):

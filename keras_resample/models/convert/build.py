@@ -5,7 +5,8 @@ import re
 
 import keras
 
-from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET, RESNET
+from keras_resample.models.convert.layouts import IRESNET, MOBILEFACENET, RESNET, TRANSFORMER
+from keras_resample.models.convert.transformers import build_transformer
 from keras_resample.models.networks.iresnet import BLOCKS, IResNet
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
 from keras_resample.models.networks.msgn import MSGN
@@ -24,6 +25,8 @@ def build(one, family, tensors):
         return _mobilefacenet(shape)
     if one is RESNET:
         return _resnet(shape)
+    if one is TRANSFORMER:
+        return build_transformer(shape, max(_lengths(tensors, r"(blocks)\.(\d+)\."), default=1))
     if one is IRESNET:
         first, last = "conv1", ("bn2", "fc")
         depths = _lengths(tensors, r"layer(\d+)\.(\d+)\.")
@@ -41,7 +44,7 @@ def build(one, family, tensors):
     return IResNet(
         depths,
         widths,
-        input_shape=_input_shape(side, shape.of(f"{first}.weight", 4)[1]),
+        input_shape=shape.image(side, shape.of(f"{first}.weight", 4)[1]),
         embedding_dim=embedding_dim,
         family=family,
         name=f"iresnet{NUMBERS.get(tuple(depths), '')}",
@@ -79,16 +82,11 @@ def _mobilefacenet(shape):
         for s in range(4)
     ]
     return MobileFaceNet(
-        _input_shape(shape.of("features.layers.0.layers.0.weight", 4)[2] * DOWNSAMPLING, channels),
+        shape.image(shape.of("features.layers.0.layers.0.weight", 4)[2] * DOWNSAMPLING, channels),
         embedding_dim=shape.of("features.layers.2.weight", 2)[0],
         depths=stages,
         filters=filters,
     )
-
-
-def _input_shape(side, channels):
-    last = keras.config.image_data_format() == "channels_last"
-    return (side, side, channels) if last else (channels, side, side)
 
 
 def _lengths(tensors, pattern):
@@ -128,3 +126,9 @@ class _Shapes:
                 f"Received: 1 misshapen: {key!r} {tuple(shape)}"
             )
         return shape
+
+    @staticmethod
+    def image(side, channels):
+        """`input_shape` of square images in the global data format."""
+        last = keras.config.image_data_format() == "channels_last"
+        return (side, side, channels) if last else (channels, side, side)

@@ -20,10 +20,17 @@ from keras_resample.models.convert.layouts import (
     recognise,
 )
 from keras_resample.models.convert.state_dict import read
+from keras_resample.models.convert.transformers import (
+    find_transformer,
+    transformer_slots,
+    without_mask_token,
+)
 from keras_resample.models.convert.variables import find_backbone, slots
 from keras_resample.models.networks.families import FAMILIES
 
 SHOWN = 8
+# The convolutions that read an image.
+FIRST = ("conv1", "patch_embed")
 
 
 def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
@@ -42,12 +49,16 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     | magface | iresnet18 to iresnet100 | BGR | p / 255 |
     | adaface | IR_18 to IR_101 of net.py | BGR | (p / 255 - 0.5) / 0.5 |
     | curricularface | IR_50, IR_101 | RGB | (p / 255 - 0.5) / 0.5 |
-    | cvlface | IR_18 to IR_101, insightface's iresnet | RGB (*) | (p / 255 - 0.5) / 0.5 |
+    | cvlface | IR_18 to IR_101, iresnet, ViT, KP-RPE | RGB (*) | (p / 255 - 0.5) / 0.5 |
 
     (*) Unless `color_space` in the model.yaml beside the file says BGR.
 
     The embedding is the one before any normalisation to length 1: the length of MagFace's and
     AdaFace's is their measure of quality. AdaFace's own code returns its direction and length.
+
+    CVLface's `ViT` of sizes other than "small" and "base" need a `model`, as do other forms of
+    KP-RPE than the multi-head one: weights do not say how many heads there are. A `mask_token`
+    is left out where the network masks nothing.
 
     The family "torchvision" is its ResNet-18 to 152, ResNeXt and Wide ResNet, and files of the same
     names, such as timm's ResNeXt-101 32x4d. They become an `MSGN` without branches, which takes RGB
@@ -110,23 +121,33 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     is_built = model is None
     if is_built:
         model = build(layout, family, tensors)
-    backbone = find_msgn(model) if layout is RESNET else find_backbone(model, layout)
-    places = slots(backbone, layout)
+    backbone, places = _places(model, layout)
     if layout is RESNET:
         check_trained_on(backbone, True, "3x3")
+        if not is_built:
+            places, tensors = without_other_classifier(places, tensors)
+    elif layout is TRANSFORMER:
+        tensors = without_mask_token(places, tensors)
     else:
         _check_epsilon(places, family)
-    if layout is RESNET and not is_built:
-        places, tensors = without_other_classifier(places, tensors)
     _check_tensors(places, tensors, layout, prefix)
     for key, place in places.items():
         array = tensors[key]
-        if flip_channels and place.layer.name == "conv1":
+        if flip_channels and place.layer.name in FIRST and array.ndim == 4:
             array = array[:, ::-1]
         place.variable.assign(place.to_keras(array))
     if layout is RESNET:
         copy_to_branches(backbone)
     return model
+
+
+def _places(model, layout):
+    """The network inside of the model, and the place of every tensor."""
+    if layout is TRANSFORMER:
+        network = find_transformer(model)
+        return network, transformer_slots(network)
+    network = find_msgn(model) if layout is RESNET else find_backbone(model, layout)
+    return network, slots(network, layout)
 
 
 def _bare(tensors, prefix, family):
@@ -173,8 +194,6 @@ def _looks_like(layout, prefix):
     if layout is None:
         known = ", ".join(dict.fromkeys(one.title for one in LAYOUTS))
         return f"looks like none of those known ({known})"
-    if layout is TRANSFORMER:
-        return "looks like a vision transformer, which is not among the families"
     names = " or ".join(families_of(layout, prefix))
     return f"looks like a network of the kind {layout.title} of {names}"
 

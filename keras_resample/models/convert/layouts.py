@@ -52,8 +52,12 @@ MOBILEFACENET = layout(
 )
 TRANSFORMER = Layout(
     "vision transformer",
-    re.compile(r"pos_embed|mask_token|(patch_embed|blocks|norm|feature|keypoint_linear)\..*"),
-    (),
+    re.compile(
+        r"pos_embed|mask_token|"
+        rf"(?:patch_embed\.proj|norm|feature\.[0-3]|keypoint_linear|"
+        rf"blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|proj)|mlp\.fc[12])){LEAF}"
+    ),
+    ("cvlface",),
 )
 # Of two that fit as many keys the first counts: a ResNet of basic blocks has none of its own.
 LAYOUTS = (RESNET, IRESNET, IR, PLAIN_IR, MOBILEFACENET, TRANSFORMER)

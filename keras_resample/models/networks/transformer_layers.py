@@ -1,0 +1,147 @@
+"""The layers of vision transformers for faces, named as in CVLface."""
+
+import dataclasses
+
+import keras
+from keras import layers
+
+from keras_resample.arguments import as_data_format, as_integer, as_number
+from keras_resample.layers.attention.absolute_position import AbsolutePosition
+from keras_resample.layers.attention.masked_tokens import MaskedTokens
+from keras_resample.layers.attention.relative_attention import RelativeAttention
+from keras_resample.models.networks.face_layers import projection_dtype
+
+EPSILON, HEAD_EPSILON, MOMENTUM = 1e-5, 2e-5, 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Transformer:
+    """The measures of a vision transformer.
+
+    Args:
+        width: channels of a token.
+        depth: number of blocks.
+        num_heads: heads of each attention.
+        mlp_ratio: channels inside of a block's two dense layers, over `width`.
+    """
+
+    width: int
+    depth: int
+    num_heads: int
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self):
+        for name in ("width", "depth", "num_heads"):
+            object.__setattr__(self, name, as_integer(getattr(self, name), name))
+        object.__setattr__(self, "mlp_ratio", as_number(self.mlp_ratio, "mlp_ratio", "(0, inf)"))
+        if self.width % self.num_heads:
+            raise ValueError(
+                "`width` must be a multiple of `num_heads`. "
+                f"Received: width={self.width}, num_heads={self.num_heads}"
+            )
+
+
+# Those of CVLface, which are not those of DeiT.
+SIZES = {
+    "small": Transformer(512, 12, 8, 5.0),
+    "base": Transformer(512, 24, 16, 3.0),
+}
+
+
+def as_transformer(size):
+    """A name, or a dict of measures, as a `Transformer`."""
+    if isinstance(size, str) and size in SIZES:
+        return SIZES[size]
+    names = {field.name for field in dataclasses.fields(Transformer)}
+    if not isinstance(size, dict) or not {"width", "depth", "num_heads"} <= set(size) <= names:
+        raise ValueError(
+            f"`size` must be one of {', '.join(map(repr, SIZES))}, or a dict of width, depth, "
+            f"num_heads and mlp_ratio. Received: size={size!r}"
+        )
+    return Transformer(**size)
+
+
+class TransformerLayers:
+    """What vision transformers are made of.
+
+    Args:
+        size: name or measures, see `as_transformer`.
+        drop_path: rate of the last block's stochastic depth; those before have less, the first 0.
+        data_format: `"channels_last"`, `"channels_first"` or `None` for the global setting.
+    """
+
+    def __init__(self, size, drop_path, data_format):
+        self.plan = as_transformer(size)
+        self.drop_path = as_number(drop_path, "drop_path", "[0, 1)")
+        self.data_format = as_data_format(data_format)
+
+    def grid_size(self, input_shape, patch_size):
+        """`(rows, columns)` of the patches; pixels beyond the last whole one are left out."""
+        last = self.data_format == "channels_last"
+        sides = input_shape[:2] if last else input_shape[1:]
+        patch_size = as_integer(patch_size, "patch_size")
+        if min(sides) < patch_size:
+            raise ValueError(
+                f"`patch_size` must be at most the sides of {tuple(input_shape)}. "
+                f"Received: patch_size={patch_size}"
+            )
+        return sides[0] // patch_size, sides[1] // patch_size
+
+    def tokens(self, images, patch_size, grid_size, mask_ratio):
+        """Tokens (b, n, width) with what says where they are."""
+        x = layers.Conv2D(
+            self.plan.width,
+            patch_size,
+            strides=patch_size,
+            data_format=self.data_format,
+            kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            name="patch_embed",
+        )(images)
+        if self.data_format == "channels_first":
+            x = layers.Permute((2, 3, 1), name="channels_last")(x)
+        x = layers.Reshape((grid_size[0] * grid_size[1], self.plan.width), name="tokens")(x)
+        x = AbsolutePosition(grid_size, name="pos_embed")(x)
+        return MaskedTokens(mask_ratio, name="mask_token")(x) if mask_ratio else x
+
+    def block(self, x, index, position=None, bias=None):
+        """Attention and two dense layers, each with a normalization before, added to the input."""
+        name = f"blocks_{index}"
+        rate = self.drop_path * index / max(self.plan.depth - 1, 1)
+        y = self.normalization(x, f"{name}_norm1")
+        attention = RelativeAttention(self.plan.num_heads, position=position, name=f"{name}_attn")
+        x = self.added(x, attention(y) if bias is None else attention(y, bias=bias), rate, name, 1)
+        y = self.normalization(x, f"{name}_norm2")
+        y = self.dense(y, round(self.plan.mlp_ratio * self.plan.width), f"{name}_mlp_fc1")
+        y = layers.ReLU(6.0, name=f"{name}_mlp_act")(y)
+        y = self.dense(y, self.plan.width, f"{name}_mlp_fc2")
+        return self.added(x, y, rate, name, 2)
+
+    def head(self, x, embedding_dim):
+        """Embeddings of all tokens, which keep their places; never in half precision."""
+        dtype = projection_dtype()
+        x = self.normalization(x, "norm", dtype)
+        x = layers.Flatten(dtype=dtype, name="flatten")(x)
+        for index, width in enumerate((self.plan.width, embedding_dim)):
+            x = self.dense(x, width, f"feature_{2 * index}", use_bias=False, dtype=dtype)
+            x = layers.BatchNormalization(
+                momentum=MOMENTUM,
+                epsilon=HEAD_EPSILON,
+                dtype=dtype,
+                name=f"feature_{2 * index + 1}",
+            )(x)
+        return x
+
+    def normalization(self, x, name, dtype=None):
+        return layers.LayerNormalization(epsilon=EPSILON, dtype=dtype, name=name)(x)
+
+    def dense(self, x, width, name, use_bias=True, dtype=None):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        return layers.Dense(
+            width, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype, name=name
+        )(x)
+
+    def added(self, x, y, rate, name, number):
+        """The sum; in training a part of the images goes without y (stochastic depth)."""
+        if rate:
+            y = layers.Dropout(rate, noise_shape=(None, 1, 1), name=f"{name}_drop_path{number}")(y)
+        return layers.Add(name=f"{name}_add{number}")([x, y])

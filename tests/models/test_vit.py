@@ -1,0 +1,174 @@
+"""Vision transformers with and without keypoints, against the authors' code."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resample as kr
+from tests.numerics import assert_close, to_numpy
+
+GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "kprpe_vit.npz")
+WEIGHTS = {name[2:]: GOLDENS[name] for name in GOLDENS.files if name.startswith("P/")}
+MEASURES = {"width": 24, "depth": 2, "num_heads": 3, "mlp_ratio": 3}
+TINY = {"size": {"width": 16, "depth": 2, "num_heads": 2}, "input_shape": (14, 21, 1)}
+TINY |= {"patch_size": 7, "embedding_dim": 8}
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(3, 14, 21, 1)).astype("float32")
+POINTS = RANDOM.uniform(0, 1, (3, 5, 2)).astype("float32")
+INPUTS = {"images": IMAGES, "keypoints": POINTS}
+
+
+@pytest.fixture(autouse=True)
+def channels_last():
+    keras.config.set_image_data_format("channels_last")
+
+
+def randomize(model, scale=0.3):
+    random = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(0, scale, weight.shape).astype("float32"))
+    return model
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The network of the golden run, from its torch weights."""
+    keras.config.set_image_data_format("channels_last")
+    model = kr.models.KeypointViT(MEASURES, (32, 32, 3), embedding_dim=12)
+    return kr.models.convert.from_torch(WEIGHTS, "cvlface", model)
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    images, points = GOLDENS["img"].transpose(0, 2, 3, 1), GOLDENS["kp"]
+    return {"images": images.astype("float32"), "keypoints": points.astype("float32")}
+
+
+def test_a_whole_network_is_that_of_the_authors(published, inputs):
+    assert_close(published.predict(inputs, verbose=0), GOLDENS["out"])
+
+
+def test_one_attention_is_that_of_the_authors(published, inputs):
+    bias = published.get_layer("keypoint_linear")(inputs["keypoints"], index=0)
+    attention = published.get_layer("blocks_0_attn")
+    tokens = GOLDENS["attn_in"].astype("float32")
+    assert_close(attention(tokens, bias=bias), GOLDENS["attn_out"])
+
+
+def test_a_small_network_is_built_from_its_weights():
+    built = kr.models.convert.from_torch(WEIGHTS, "cvlface")
+    shapes = {tensor.name: tensor.shape for tensor in built.inputs}
+    assert shapes == {"images": (None, 32, 32, 3), "keypoints": (None, 5, 2)}
+    assert built.get_layer("blocks_1_attn").num_heads == 3
+    plain = {name: w for name, w in WEIGHTS.items() if not name.startswith("keypoint")}
+    with pytest.raises(ValueError, match="`model` must be given for a transformer"):
+        kr.models.convert.from_torch(plain, "cvlface")
+    model = kr.models.ViT(MEASURES, (32, 32, 3), embedding_dim=12)
+    prefixed = {f"net.{name}": w for name, w in plain.items()}
+    prefixed["net.mask_token"] = np.zeros((1, 1, 24), "float32")
+    kr.models.convert.from_torch(prefixed, "cvlface", model)
+    assert_close(model.get_layer("pos_embed").embedding, WEIGHTS["pos_embed"])
+    with pytest.raises(ValueError, match="must contain exactly one `ViT` or `KeypointViT`"):
+        kr.models.convert.from_torch(WEIGHTS, "cvlface", kr.models.MobileFaceNet())
+
+
+def test_channels_may_be_reversed(published, inputs):
+    flipped = kr.models.convert.from_torch(WEIGHTS, "cvlface", flip_channels=True)
+    turned = {**inputs, "images": inputs["images"][..., ::-1]}
+    assert_close(flipped.predict(turned, verbose=0), published.predict(inputs, verbose=0))
+
+
+@pytest.mark.backends("torch", reason="numbers of weights")
+def test_what_encodings_add_to_the_parameters():
+    """Those of the published sizes are in test_published_weights."""
+    plain = kr.models.ViT(**TINY).count_params()
+    assert kr.models.KeypointViT(**TINY).count_params() - plain == (2 * 5 + 1) * 49 * 2 * 2
+    assert kr.models.ViT(**TINY, position="irpe").count_params() - plain == 3 * 49 * 8 * 2
+
+
+def test_zero_weights_are_the_plain_network():
+    model, plain = kr.models.KeypointViT(**TINY), kr.models.ViT(**TINY)
+    for layer in plain.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights()) if layer.weights else None
+    found = model.predict(INPUTS, verbose=0)
+    assert_close(found, plain.predict(IMAGES, verbose=0), 1e-6)
+    randomize(model)
+    before = model.predict(INPUTS, verbose=0)
+    other = model.predict({**INPUTS, "keypoints": POINTS[::-1]}, verbose=0)
+    assert np.abs(before - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("position", ["relative", "irpe", "rotary"])
+def test_every_position_builds_and_keeps_its_numbers(position, tmp_path):
+    model = randomize(kr.models.ViT(**TINY, position=position, mask_ratio=0.3))
+    expected = model.predict(IMAGES, verbose=0)
+    assert expected.shape == (3, 8) and np.isfinite(expected).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_close(again.predict(IMAGES, verbose=0), expected)
+
+
+def test_both_formats_have_the_same_weights():
+    last = randomize(kr.models.KeypointViT(**TINY))
+    shape = {**TINY, "input_shape": (1, 14, 21)}
+    first = kr.models.KeypointViT(**shape, data_format="channels_first")
+    first.set_weights(last.get_weights())
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow's CPU has no convolution of the channels first")
+    found = first.predict({**INPUTS, "images": IMAGES.transpose(0, 3, 1, 2)}, verbose=0)
+    assert_close(found, last.predict(INPUTS, verbose=0))
+
+
+def test_a_missing_keypoint_is_nan():
+    model = randomize(kr.models.KeypointViT(**TINY, missing_keypoints=True))
+    whole = randomize(kr.models.KeypointViT(**TINY))
+    assert_close(model.predict(INPUTS, verbose=0), whole.predict(INPUTS, verbose=0))
+    broken = POINTS.copy()
+    broken[0, 1] = np.nan
+    found = model.predict({**INPUTS, "keypoints": broken}, verbose=0)
+    assert np.isfinite(found).all()
+    assert_close(found[1:], model.predict(INPUTS, verbose=0)[1:])
+    spread = whole.predict({**INPUTS, "keypoints": broken}, verbose=0)
+    assert np.isnan(spread[0]).all() and np.isfinite(spread[1:]).all()
+
+
+def test_it_learns_where_keypoints_are():
+    keras.utils.set_random_seed(0)
+    model = kr.models.KeypointViT(**{**TINY, "embedding_dim": 2}, drop_path=0.2, mask_ratio=0.2)
+    model.compile(keras.optimizers.AdamW(1e-2), "mse")
+    before = [to_numpy(weight) for weight in model.trainable_weights]
+    model.fit(INPUTS, POINTS[:, 0], epochs=3, verbose=0)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert np.any(to_numpy(weight) != old), weight.path
+
+
+def test_masked_tokens():
+    tokens = RANDOM.normal(size=(4, 10, 3)).astype("float32")
+    layer = kr.layers.MaskedTokens(0.3, seed=0)
+    found = to_numpy(layer(tokens, training=True))
+    masked = np.all(found == to_numpy(layer.token)[0, 0], axis=-1)
+    np.testing.assert_array_equal(masked.sum(1), 3)
+    np.testing.assert_array_equal(found[~masked], tokens[~masked])
+    assert len({row.tobytes() for row in masked}) > 1
+    np.testing.assert_array_equal(to_numpy(layer(tokens, training=False)), tokens)
+
+
+@pytest.mark.backends("torch", reason="arguments are checked in Python")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": "large"}, "`size` must be one of"),
+        ({"size": {"width": 16}}, "`size` must be one of"),
+        ({"size": {"width": 10, "depth": 1, "num_heads": 3}}, "`width` must be a multiple"),
+        ({"patch_size": 15}, "`patch_size` must be at most"),
+        ({"input_shape": (None, 21, 1)}, "`input_shape` must be"),
+        ({"drop_path": 1.0}, "`drop_path` must be a number"),
+        ({"mask_ratio": -0.1}, "`mask_ratio` must be a number"),
+        ({"position": "rope"}, "`position` must be one of"),
+    ],
+)
+def test_bad_arguments(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        kr.models.ViT(**{**TINY, **wrong})
