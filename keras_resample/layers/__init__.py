@@ -4,10 +4,12 @@ from keras_resample.layers.attention.absolute_position import AbsolutePosition
 from keras_resample.layers.attention.image_relative_position import ImageRelativePosition
 from keras_resample.layers.attention.keypoint_relative_attention import KeypointRelativeAttention
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
+from keras_resample.layers.attention.keypoint_window_bias import KeypointWindowBias
 from keras_resample.layers.attention.masked_tokens import MaskedTokens
 from keras_resample.layers.attention.relative_attention import RelativeAttention
 from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
+from keras_resample.layers.attention.window_attention import WindowAttention
 from keras_resample.layers.augmentation.random_warp import RandomWarp
 from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
 from keras_resample.layers.regions.keypoint_pooling import KeypointPooling
@@ -36,6 +38,7 @@ __all__ = [
     "KeypointPooling",
     "KeypointRelativeAttention",
     "KeypointRelativeBias",
+    "KeypointWindowBias",
     "LearnedResizer",
     "MaskedTokens",
     "RandomWarp",
@@ -48,6 +51,7 @@ __all__ = [
     "SampleAt",
     "SpatialTransformer",
     "UniformDownsample",
+    "WindowAttention",
 ]
 
 

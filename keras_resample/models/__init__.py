@@ -10,6 +10,7 @@ from keras_resample.models.networks.iresnet import (
     IResNet100,
     IResNet200,
 )
+from keras_resample.models.networks.keypoint_swin import KeypointSwin
 from keras_resample.models.networks.keypoint_vit import KeypointViT
 from keras_resample.models.networks.mobilefacenet import MobileFaceNet
 from keras_resample.models.networks.msgn import MSGN
@@ -27,6 +28,7 @@ __all__ = [
     "IResNet200",
     "IResNet34",
     "IResNet50",
+    "KeypointSwin",
     "KeypointViT",
     "MSGN",
     "MobileFaceNet",

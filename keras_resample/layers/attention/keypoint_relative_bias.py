@@ -113,10 +113,7 @@ class KeypointRelativeBias(BucketLayer):
 
     def call(self, keypoints, present=None, index=None):
         index = self._checked_index(index)
-        keypoints = ops.cast(keypoints, "float32")
-        self._check_count(keypoints.shape, None if present is None else present.shape)
-        if self.stop_gradient:
-            keypoints = ops.stop_gradient(keypoints)
+        keypoints = self._checked_keypoints(keypoints, present)
         depths = range(self.depth) if index is None else [index]
         tables = range(1) if self.share_depth and index is None else depths
         biases = [self._bias_of(keypoints, present, 0 if self.share_depth else d) for d in tables]
@@ -141,30 +138,46 @@ class KeypointRelativeBias(BucketLayer):
 
     def _bias_of(self, keypoints, present, table):
         """Bias (batch, heads, n, n) of one depth."""
-        kernel = ops.cast(self.kernel[:, table], "float32")
-        constant = ops.cast(self.bias[table], "float32")
-        kernel = ops.reshape(kernel, (-1, 2, *kernel.shape[1:]))
-        if present is not None:
-            present = ops.cast(present, "bool")[:, :, None]
-            keypoints = ops.where(present, keypoints, 0.0)
-        moved = ops.tensordot(keypoints, kernel, axes=2)
-        if self.mode == "absolute":
-            bias = read_tables((moved + constant)[:, :, None], self.ids)
-        else:
-            bias = read_tables((constant - moved)[:, :, None], self.ids)
-            bias += read_tables(self._slope(kernel, present), self.ids)
+        slope, constant = self._tables(keypoints, present, table)
+        bias = read_tables(constant, self.ids)
+        if slope is not None:
+            bias += read_tables(slope, self.ids)
         batch, _, queries, keys = ops.shape(bias)
         bias = ops.broadcast_to(bias, (batch, self.num_heads, queries, keys))
         return ops.cast(beside_class_tokens(bias, self.num_class_tokens), self.compute_dtype)
+
+    def _tables(self, keypoints, present, table):
+        """f(P) of one depth in two parts.
+
+        Returns:
+            `(slope, constant)`: what the place of a query adds, (1 or batch, heads, patches,
+            buckets) or None, and the rest, (batch, heads, 1, buckets).
+        """
+        kernel = ops.cast(self.kernel[:, table], "float32")
+        bias = ops.cast(self.bias[table], "float32")
+        kernel = ops.reshape(kernel, (-1, 2, *kernel.shape[1:]))
+        if present is not None:
+            present = ops.cast(present, "bool")
+            keypoints = ops.where(present[:, :, None], keypoints, 0.0)
+        moved = ops.tensordot(keypoints, kernel, axes=2)
+        if self.mode == "absolute":
+            return None, (bias + moved)[:, :, None]
+        return self._slope(kernel, present), (bias - moved)[:, :, None]
 
     def _slope(self, kernel, present):
         """Tables (1 or batch, heads, patches, buckets) of what the place of a query adds."""
         if present is None:
             slope = ops.sum(kernel, axis=0)[None]
         else:
-            slope = ops.tensordot(ops.cast(present[:, :, 0], "float32"), kernel, axes=1)
+            slope = ops.tensordot(ops.cast(present, "float32"), kernel, axes=1)
         centers = ops.reshape(uniform_grid(self.grid_size), (-1, 2))
         return ops.einsum("nc,bchk->bhnk", centers, slope)
+
+    def _checked_keypoints(self, keypoints, present):
+        """Float32 keypoints, with their gradient or without."""
+        keypoints = ops.cast(keypoints, "float32")
+        self._check_count(keypoints.shape, None if present is None else present.shape)
+        return ops.stop_gradient(keypoints) if self.stop_gradient else keypoints
 
     def _checked_index(self, index):
         if index is None:

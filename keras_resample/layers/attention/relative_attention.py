@@ -4,8 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_resample.arguments import as_bool, as_integer, check_choice
-
-PRODUCTS = ("auto", "fused", "einsum")
+from keras_resample.layers.attention.products import PRODUCTS, attend, is_fused, weights_of
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -132,22 +131,12 @@ class RelativeAttention(keras.layers.Layer):
     def _attended(self, queries, keys, values, bias):
         """What the heads read, (batch, n, heads, key_dim)."""
         scale = (self.width // self.num_heads) ** -0.5
-        if self._is_fused():
-            return ops.dot_product_attention(queries, keys, values, bias=bias, scale=scale)
-        logits = ops.einsum("bqhd,bkhd->bhqk", queries * scale, keys)
-        if bias is not None:
-            logits = logits + bias
-        weights = ops.softmax(ops.cast(logits, "float32"), axis=-1)
-        weights = ops.cast(weights, self.compute_dtype)
+        if not self._on_values:
+            fused = is_fused(self.attention, self.compute_dtype)
+            return attend(queries, keys, values, bias, scale, fused)
+        weights = weights_of(queries, keys, bias, scale)
         outputs = ops.einsum("bhqk,bkhd->bqhd", weights, values)
-        return outputs + self.position.values(weights) if self._on_values else outputs
-
-    def _is_fused(self):
-        if self.attention != "auto":
-            return self.attention == "fused"
-        backend = keras.backend.backend()
-        is_refused = backend == "jax" and self.compute_dtype == "float16"
-        return not (backend == "tensorflow" or is_refused or self._on_values)
+        return outputs + self.position.values(weights)
 
     def _check_tokens(self, shape):
         if len(shape) != 3 or shape[2] is None:

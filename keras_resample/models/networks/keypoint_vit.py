@@ -1,13 +1,12 @@
 """The vision transformer whose attention follows keypoints (KP-RPE)."""
 
 import keras
-from keras import ops
 
 from keras_resample.arguments import as_integer, as_number
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
-from keras_resample.models.networks.transformer_layers import TransformerLayers
+from keras_resample.models.networks.transformer_layers import TransformerLayers, as_transformer
 
 
 def KeypointViT(
@@ -62,19 +61,18 @@ def KeypointViT(
         - "KeyPoint Relative Position Encoding for Face Recognition", CVPR 2024
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
-    make = TransformerLayers(size, drop_path, data_format)
+    plan = as_transformer(size)
+    make = TransformerLayers(drop_path, plan.depth, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
     num_keypoints = as_integer(num_keypoints, "num_keypoints")
     mask_ratio = as_number(mask_ratio, "mask_ratio", "[0, 1)")
     grid_size = make.grid_size(input_shape, patch_size)
-    plan = make.plan
-    images = keras.Input(input_shape, name="images")
-    keypoints = keras.Input((num_keypoints, 2), dtype="float32", name="keypoints")
-    present = (~ops.any(ops.isnan(keypoints), axis=-1),) if missing_keypoints else ()
+    images, keypoints, present = make.keypoint_inputs(input_shape, num_keypoints, missing_keypoints)
     bias = KeypointRelativeBias(plan.num_heads, plan.depth, grid_size, mode, name="keypoint_linear")
-    x = make.tokens(images, patch_size, grid_size, mask_ratio)
+    x = make.tokens(images, patch_size, plan.width, mask_ratio)
     for index in range(plan.depth):
-        x = make.block(x, index, bias=bias(keypoints, *present, index=index))
+        x = make.block(x, plan, index, bias=bias(keypoints, *present, index=index))
     inputs = {"images": images, "keypoints": keypoints}
-    return keras.Model(inputs, make.head(x, embedding_dim), name=name or "keypoint_vit")
+    outputs = make.head(x, plan.width, embedding_dim)
+    return keras.Model(inputs, outputs, name=name or "keypoint_vit")

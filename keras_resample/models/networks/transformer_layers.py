@@ -3,9 +3,9 @@
 import dataclasses
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from keras_resample.arguments import as_data_format, as_integer, as_number
+from keras_resample.arguments import as_bool, as_data_format, as_integer, as_number
 from keras_resample.layers.attention.absolute_position import AbsolutePosition
 from keras_resample.layers.attention.masked_tokens import MaskedTokens
 from keras_resample.layers.attention.relative_attention import RelativeAttention
@@ -65,14 +65,14 @@ class TransformerLayers:
     """What vision transformers are made of.
 
     Args:
-        size: name or measures, see `as_transformer`.
         drop_path: rate of the last block's stochastic depth; those before have less, the first 0.
+        depth: number of blocks.
         data_format: `"channels_last"`, `"channels_first"` or `None` for the global setting.
     """
 
-    def __init__(self, size, drop_path, data_format):
-        self.plan = as_transformer(size)
+    def __init__(self, drop_path, depth, data_format):
         self.drop_path = as_number(drop_path, "drop_path", "[0, 1)")
+        self.depth = depth
         self.data_format = as_data_format(data_format)
 
     def grid_size(self, input_shape, patch_size):
@@ -87,10 +87,18 @@ class TransformerLayers:
             )
         return sides[0] // patch_size, sides[1] // patch_size
 
-    def tokens(self, images, patch_size, grid_size, mask_ratio):
-        """Tokens (b, n, width) with what says where they are."""
+    def keypoint_inputs(self, input_shape, num_keypoints, missing_keypoints):
+        """Images, keypoints, and a tuple of which are present, empty where all have to be."""
+        images = keras.Input(input_shape, name="images")
+        keypoints = keras.Input((num_keypoints, 2), dtype="float32", name="keypoints")
+        if not as_bool(missing_keypoints, "missing_keypoints"):
+            return images, keypoints, ()
+        return images, keypoints, (~ops.any(ops.isnan(keypoints), axis=-1),)
+
+    def patches(self, images, patch_size, width):
+        """Maps (b, rows, columns, width) of patches, whatever the format of the images."""
         x = layers.Conv2D(
-            self.plan.width,
+            width,
             patch_size,
             strides=patch_size,
             data_format=self.data_format,
@@ -99,35 +107,39 @@ class TransformerLayers:
         )(images)
         if self.data_format == "channels_first":
             x = layers.Permute((2, 3, 1), name="channels_last")(x)
-        x = layers.Reshape((grid_size[0] * grid_size[1], self.plan.width), name="tokens")(x)
+        return x
+
+    def tokens(self, images, patch_size, width, mask_ratio):
+        """Tokens (b, n, width) with what says where they are."""
+        x = self.patches(images, patch_size, width)
+        grid_size = x.shape[1:3]
+        x = layers.Reshape((grid_size[0] * grid_size[1], width), name="tokens")(x)
         x = AbsolutePosition(grid_size, name="pos_embed")(x)
         return MaskedTokens(mask_ratio, name="mask_token")(x) if mask_ratio else x
 
-    def block(self, x, index, position=None, bias=None):
+    def block(self, x, plan, index, position=None, bias=None):
         """Attention and two dense layers, each with a normalization before, added to the input."""
         name = f"blocks_{index}"
-        rate = self.drop_path * index / max(self.plan.depth - 1, 1)
         y = self.normalization(x, f"{name}_norm1")
-        attention = RelativeAttention(self.plan.num_heads, position=position, name=f"{name}_attn")
-        x = self.added(x, attention(y) if bias is None else attention(y, bias=bias), rate, name, 1)
+        attention = RelativeAttention(plan.num_heads, position=position, name=f"{name}_attn")
+        y = attention(y) if bias is None else attention(y, bias=bias)
+        x = self.added(x, y, index, f"{name}_1")
         y = self.normalization(x, f"{name}_norm2")
-        y = self.dense(y, round(self.plan.mlp_ratio * self.plan.width), f"{name}_mlp_fc1")
+        y = self.dense(y, round(plan.mlp_ratio * plan.width), f"{name}_mlp_fc1")
         y = layers.ReLU(6.0, name=f"{name}_mlp_act")(y)
-        y = self.dense(y, self.plan.width, f"{name}_mlp_fc2")
-        return self.added(x, y, rate, name, 2)
+        y = self.dense(y, plan.width, f"{name}_mlp_fc2")
+        return self.added(x, y, index, f"{name}_2")
 
-    def head(self, x, embedding_dim):
+    def head(self, x, width, embedding_dim):
         """Embeddings of all tokens, which keep their places; never in half precision."""
         dtype = projection_dtype()
         x = self.normalization(x, "norm", dtype)
-        x = layers.Flatten(dtype=dtype, name="flatten")(x)
-        for index, width in enumerate((self.plan.width, embedding_dim)):
-            x = self.dense(x, width, f"feature_{2 * index}", use_bias=False, dtype=dtype)
+        x = layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten")(x)
+        for index, units in enumerate((width, embedding_dim)):
+            x = self.dense(x, units, f"feature_{2 * index}", use_bias=False, dtype=dtype)
+            name = f"feature_{2 * index + 1}"
             x = layers.BatchNormalization(
-                momentum=MOMENTUM,
-                epsilon=HEAD_EPSILON,
-                dtype=dtype,
-                name=f"feature_{2 * index + 1}",
+                momentum=MOMENTUM, epsilon=HEAD_EPSILON, dtype=dtype, name=name
             )(x)
         return x
 
@@ -140,8 +152,10 @@ class TransformerLayers:
             width, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype, name=name
         )(x)
 
-    def added(self, x, y, rate, name, number):
+    def added(self, x, y, index, name):
         """The sum; in training a part of the images goes without y (stochastic depth)."""
+        rate = self.drop_path * index / max(self.depth - 1, 1)
         if rate:
-            y = layers.Dropout(rate, noise_shape=(None, 1, 1), name=f"{name}_drop_path{number}")(y)
-        return layers.Add(name=f"{name}_add{number}")([x, y])
+            shape = (None, *(1,) * (len(y.shape) - 1))
+            y = layers.Dropout(rate, noise_shape=shape, name=f"{name}_drop_path")(y)
+        return layers.Add(name=f"{name}_add")([x, y])

@@ -8,7 +8,7 @@ from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
-from keras_resample.models.networks.transformer_layers import TransformerLayers
+from keras_resample.models.networks.transformer_layers import TransformerLayers, as_transformer
 
 POSITIONS = ("absolute", "relative", "irpe", "rotary")
 
@@ -70,17 +70,18 @@ def ViT(
         - [An Image is Worth 16x16 Words](https://arxiv.org/abs/2010.11929)
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
-    make = TransformerLayers(size, drop_path, data_format)
+    plan = as_transformer(size)
+    make = TransformerLayers(drop_path, plan.depth, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
     mask_ratio = as_number(mask_ratio, "mask_ratio", "[0, 1)")
     check_choice(position, "position", POSITIONS)
     grid_size = make.grid_size(input_shape, patch_size)
     inputs = keras.Input(input_shape, name="image")
-    x = make.tokens(inputs, patch_size, grid_size, mask_ratio)
-    for index in range(make.plan.depth):
-        x = make.block(x, index, _position(position, make.plan, grid_size))
-    return keras.Model(inputs, make.head(x, embedding_dim), name=name or "vit")
+    x = make.tokens(inputs, patch_size, plan.width, mask_ratio)
+    for index in range(plan.depth):
+        x = make.block(x, plan, index, _position(position, plan, grid_size))
+    return keras.Model(inputs, make.head(x, plan.width, embedding_dim), name=name or "vit")
 
 
 def _position(name, plan, grid_size):

@@ -1,0 +1,81 @@
+"""Swin with keypoints: its sizes, what keypoints change, and its files."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resample as kr
+from tests.numerics import assert_close, to_numpy
+
+TINY = {"size": {"width": 8, "depths": (1, 2), "num_heads": (1, 2)}, "input_shape": (20, 23, 1)}
+TINY |= {"embedding_dim": 6, "window_size": 3}
+RANDOM = np.random.default_rng(0)
+INPUTS = {
+    "images": RANDOM.normal(size=(3, 20, 23, 1)).astype("float32"),
+    "keypoints": RANDOM.uniform(0, 1, (3, 5, 2)).astype("float32"),
+}
+
+
+@pytest.fixture(autouse=True)
+def channels_last():
+    keras.config.set_image_data_format("channels_last")
+
+
+def randomize(model):
+    random = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign_add(random.normal(0, 0.2, weight.shape).astype("float32"))
+    return model
+
+
+@pytest.mark.backends("torch", reason="numbers of weights")
+def test_sides_and_weights_of_the_paper():
+    model = kr.models.KeypointSwin(
+        size={"width": 32, "depths": (2, 2, 12, 2), "num_heads": (4, 8, 16, 32)}
+    )
+    sides = [model.get_layer(f"layers_{stage}_0_attn").output.shape[1:3] for stage in range(4)]
+    assert sides == [(37, 37), (19, 19), (10, 10), (5, 5)]
+    tables = [model.get_layer(f"keypoint_linear_{stage}") for stage in range(4)]
+    assert [table.count_params() for table in tables] == [
+        11 * 49 * heads * depth for heads, depth in ((4, 2), (8, 2), (16, 12), (32, 2))
+    ]
+    assert [model.get_layer(f"layers_2_{index}_attn").shift for index in range(3)] == [0, 2, 0]
+
+
+def test_keypoints_matter_and_files_keep_them(tmp_path):
+    model = kr.models.KeypointSwin(**TINY)
+    first = model.predict(INPUTS, verbose=0)
+    other = {**INPUTS, "keypoints": INPUTS["keypoints"][::-1]}
+    assert_close(model.predict(other, verbose=0), first, 1e-6)
+    randomize(model)
+    before = model.predict(INPUTS, verbose=0)
+    assert np.abs(model.predict(other, verbose=0) - before).max() > 1e-3
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_close(again.predict(INPUTS, verbose=0), before)
+
+
+def test_it_learns():
+    keras.utils.set_random_seed(0)
+    model = kr.models.KeypointSwin(**TINY, missing_keypoints=True)
+    model.compile(keras.optimizers.AdamW(1e-2), "mse")
+    before = [to_numpy(weight) for weight in model.trainable_weights]
+    model.fit(INPUTS, RANDOM.normal(size=(3, 6)), epochs=2, verbose=0)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert np.any(to_numpy(weight) != old), weight.path
+
+
+@pytest.mark.backends("torch", reason="arguments are checked in Python")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": "large"}, "`size` must be one of"),
+        ({"size": {"width": 8, "depths": (1, 2), "num_heads": (1,)}}, "`num_heads` must be"),
+        ({"window_size": 0}, "`window_size` must be"),
+        ({"patch_size": 21}, "`patch_size` must be at most"),
+        ({"missing_keypoints": 1}, "`missing_keypoints` must be"),
+    ],
+)
+def test_bad_arguments(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        kr.models.KeypointSwin(**{**TINY, **wrong})
