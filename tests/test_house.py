@@ -52,7 +52,14 @@ ALLOWED = {
     "compare/recognition": PUBLIC | METRICS | {"compare/engine"},
     "compare/segmentation": PUBLIC | {"compare/engine"},
     "compare/regions": PUBLIC | {"compare/engine"},
-    "compare": {"compare/engine", "compare/recognition", "compare/regions", "compare/segmentation"},
+    "compare/keypoints": PUBLIC | {"compare/engine"},
+    "compare": {
+        "compare/engine",
+        "compare/keypoints",
+        "compare/recognition",
+        "compare/regions",
+        "compare/segmentation",
+    },  # fmt: skip
 }
 
 

@@ -1,11 +1,13 @@
 """The main job: models behind several ways of downsampling, trained, tested, reported.
 
-`python -m keras_resample compare` calls `compare(Settings(...))`, `compare segmentation` calls
-`compare(SegmentationSettings(...))` and `compare regions` `compare(RegionSettings(...))`. Importing
-this package imports no task, so that a wrong setting is reported at once.
+`python -m keras_resample compare` calls `compare(Settings(...))`, and `compare segmentation`,
+`compare regions` and `compare keypoints` call `compare` with `SegmentationSettings`,
+`RegionSettings` and `KeypointSettings`. Importing this package imports no task, so that a wrong
+setting is reported at once.
 """
 
 from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.keypoints.settings import KeypointSettings
 from keras_resample.compare.recognition.settings import Settings
 from keras_resample.compare.regions.settings import RegionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
@@ -26,11 +28,14 @@ def compare(settings=None, report=print):
     For fine-grained classes (`RegionSettings`): `MSGN` with a stride, a centre crop, a Spatial
     Transformer, `RegionPooling` and `AdaptiveRegionPooling` in the branch that looks at a part.
 
+    For digits that are not upright (`KeypointSettings`): `ViT` with absolute, relative, iRPE and
+    rotary positions, `KeypointViT`, and a plain `ViT` on images aligned by the same keypoints.
+
     What is finished lies in `settings.out`: the same call again continues an interrupted run.
 
     Args:
-        settings: `Settings`, `SegmentationSettings` or `RegionSettings`. Default:
-            `Settings()`, the embedded palmprints.
+        settings: `Settings`, `SegmentationSettings`, `RegionSettings` or `KeypointSettings`.
+            Default: `Settings()`, the embedded palmprints.
         report: function that gets each line of output.
 
     Returns:
@@ -59,7 +64,14 @@ def compare(settings=None, report=print):
     return run(tasks.task_of(settings or Settings()), report)
 
 
-__all__ = ["RegionSettings", "SegmentationSettings", "SettingError", "Settings", "compare"]
+__all__ = [
+    "KeypointSettings",
+    "RegionSettings",
+    "SegmentationSettings",
+    "SettingError",
+    "Settings",
+    "compare",
+]
 
 
 def __dir__():

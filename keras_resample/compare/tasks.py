@@ -6,6 +6,7 @@ A new one is a folder beside this file: `settings.py`, and `task.py` with a subc
 
 import importlib
 
+from keras_resample.compare.keypoints.settings import KeypointSettings
 from keras_resample.compare.recognition.settings import Settings
 from keras_resample.compare.regions.settings import RegionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
@@ -15,6 +16,7 @@ SETTINGS = {
     DEFAULT: Settings,
     "segmentation": SegmentationSettings,
     "regions": RegionSettings,
+    "keypoints": KeypointSettings,
 }
 
 

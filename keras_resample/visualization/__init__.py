@@ -1,5 +1,6 @@
-"""Pictures of grids, Jacobians, warped images, segmentations, ROC and cost curves."""
+"""Pictures of grids, Jacobians, warped images, attention, segmentations, ROC and cost curves."""
 
+from keras_resample.visualization.plot_attention_bias import plot_attention_bias
 from keras_resample.visualization.plot_class_frequency_change import plot_class_frequency_change
 from keras_resample.visualization.plot_cost_curve import plot_cost_curve
 from keras_resample.visualization.plot_grid import plot_grid
@@ -12,6 +13,7 @@ from keras_resample.visualization.plot_segmentation import plot_segmentation
 from keras_resample.visualization.plot_warped import plot_warped
 
 __all__ = [
+    "plot_attention_bias",
     "plot_class_frequency_change",
     "plot_cost_curve",
     "plot_grid",

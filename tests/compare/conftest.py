@@ -10,6 +10,7 @@ from keras_resample import datasets, models
 from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine import speed
 from keras_resample.compare.engine.progress import Progress
+from keras_resample.compare.keypoints import networks as keypoint_networks
 from keras_resample.compare.recognition import front_ends, task
 from keras_resample.compare.regions import networks as region_networks
 from keras_resample.compare.segmentation import networks
@@ -49,10 +50,12 @@ def without_graphs(monkeypatch):
         for model in (models.Recognizer, models.Segmenter):
             eager = functools.partialmethod(model.compile, run_eagerly=True)
             monkeypatch.setattr(model, "compile", eager)
-        monkeypatch.setattr(region_networks, "build", built_without_graphs)
+        for networks_of_a_task in (region_networks, keypoint_networks):
+            build = functools.partial(built_without_graphs, build=networks_of_a_task.build)
+            monkeypatch.setattr(networks_of_a_task, "build", build)
 
 
-def built_without_graphs(*args, build=region_networks.build):
+def built_without_graphs(*args, build):
     network = build(*args)
     network.compile = functools.partial(network.compile, run_eagerly=True)
     return network

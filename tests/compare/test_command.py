@@ -12,6 +12,7 @@ import pytest
 import keras_resample
 from keras_resample import program
 from keras_resample.compare import (
+    KeypointSettings,
     RegionSettings,
     SegmentationSettings,
     Settings,
@@ -52,7 +53,12 @@ def test_a_wrong_option_is_named(options, message, capsys):
 
 @pytest.mark.parametrize(
     ("words", "settings"),
-    [([], Settings), (["segmentation"], SegmentationSettings), (["regions"], RegionSettings)],
+    [
+        ([], Settings),
+        (["segmentation"], SegmentationSettings),
+        (["regions"], RegionSettings),
+        (["keypoints"], KeypointSettings),
+    ],
 )
 def test_help_tells_every_option_and_default(words, settings, capsys):
     with pytest.raises(SystemExit) as raised:

@@ -4,7 +4,13 @@ import keras
 import pytest
 
 from keras_resample import export
-from keras_resample.compare import RegionSettings, SegmentationSettings, Settings, compare
+from keras_resample.compare import (
+    KeypointSettings,
+    RegionSettings,
+    SegmentationSettings,
+    Settings,
+    compare,
+)
 from keras_resample.compare.regions import names
 from tests.compare.conftest import shorten, without_pictures
 
@@ -48,3 +54,13 @@ def test_regions(tmp_path):
     assert 0 <= run["accuracy"] <= 1
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert f"| {names.title(run['method'])} " in page
+
+
+def test_keypoints(digits_file, tmp_path):
+    small = {"size": 12, "width": 8, "depth": 1, "num_heads": 2, "batch_size": 8, "severities": 1}
+    settings = KeypointSettings(
+        mnist=digits_file, out=tmp_path, methods="keypoint", epochs=1, seeds=0, **small
+    )
+    (run,) = compare(settings, lambda line: None)["runs"]
+    assert 0 <= run["transformed"] <= 1
+    assert "| keypoints (KP-RPE) " in (tmp_path / "results.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import time
 
+import keras
 import numpy as np
 
 CALLS = 15
@@ -17,7 +18,7 @@ def measure(timed, calls=CALLS):
 
     Args:
         timed: dict from a label to a dict from the name of a part to `(model, batch)`, or to
-            None where there is nothing to time.
+            None where there is nothing to time. A batch is an array, or a dict of arrays.
         calls: turns.
 
     Returns:
@@ -40,7 +41,8 @@ def measure(timed, calls=CALLS):
             before = time.perf_counter()
             model.predict_on_batch(batch)
             taken[key].append(time.perf_counter() - before)
-    rates = {key: len(models[key][1]) / float(np.median(seconds)) for key, seconds in taken.items()}
+    images = {key: len(keras.tree.flatten(batch)[0]) for key, (_, batch) in models.items()}
+    rates = {key: images[key] / float(np.median(seconds)) for key, seconds in taken.items()}
     return {
         label: {part: rates.get((label, part)) for part in parts} for label, parts in timed.items()
     }

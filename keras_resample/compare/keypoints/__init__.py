@@ -1,0 +1,1 @@
+"""Digits under affine transforms by vision transformers with and without keypoints."""

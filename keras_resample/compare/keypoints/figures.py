@@ -1,0 +1,76 @@
+"""The pictures of a comparison on warped digits."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_resample import visualization
+from keras_resample.compare.engine.task import Run
+from keras_resample.compare.keypoints import networks, table
+from keras_resample.compare.keypoints.names import TITLES, TRANSFORMS
+
+
+def draw(records, load, parts, settings):
+    """Pairs of the name of a figure and the figure.
+
+    Args:
+        records: of all runs.
+        load: function from a `Run` to its trained network.
+        parts: two `Part`s of the same image, upright and warped.
+        settings: `KeypointSettings`.
+    """
+    by_method = table.trainings(records)
+    yield "severity", by_severity(by_method, settings.severities)
+    yield "learning_curves", learning_curves(by_method)
+    for method in ("relative", "keypoint"):
+        if settings.seeds[0] in [record["seed"] for record in by_method.get(method, [])]:
+            network = load(Run(method, settings.seeds[0]))
+            yield f"attention_bias_{method}", attention_bias(network, parts, settings)
+
+
+def by_severity(by_method, severities):
+    """Test accuracy over severity, mean of the seeds, a panel for each transform."""
+    figure = Figure(figsize=(13.5, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(TRANSFORMS), sharey=True)
+    for ax, transform in zip(panels, TRANSFORMS, strict=True):
+        for number, (method, own) in enumerate(by_method.items()):
+            curves = [[r["accuracy"], *r["by_transform"][transform]] for r in own]
+            curve = 100 * np.mean(curves, axis=0)
+            ax.plot([0, *severities], curve, "o-", color=f"C{number}", label=TITLES[method])
+        ax.set(title=transform, xlabel="severity")
+        ax.grid(True, color="0.85", linewidth=0.6)
+    panels[0].set_ylabel("test accuracy, %")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
+def learning_curves(by_method):
+    """Validation accuracy on upright digits after each epoch, mean of the seeds."""
+    figure = Figure(figsize=(7.6, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for number, (method, own) in enumerate(by_method.items()):
+        curves = [[epoch["val_accuracy"] for epoch in record["history"]] for record in own]
+        curve = 100 * np.mean(curves, axis=0)
+        marker = "" if len(curve) > 1 else "o"  # of one epoch there is no line
+        epochs = np.arange(1, len(curve) + 1)
+        ax.plot(epochs, curve, color=f"C{number}", marker=marker, label=TITLES[method])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.grid(True, color="0.85", linewidth=0.6)
+    ax.set(xlabel="epoch", ylabel="validation accuracy, %")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    return figure
+
+
+def attention_bias(network, parts, settings):
+    """The bias of the first attention, as in Fig. 3: its head with the largest spread."""
+    images, keypoints = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "keypoints")
+    )
+    bias = networks.first_bias(network, keypoints)
+    head = bias.std(axis=(0, 3)).mean(axis=-1).argmax()
+    bias = np.broadcast_to(bias[:, head], (len(images), *bias.shape[2:]))
+    side = settings.size // settings.patch_size
+    return visualization.plot_attention_bias(
+        bias, (side, side), keypoints=keypoints, images=images, data_format="channels_last"
+    )

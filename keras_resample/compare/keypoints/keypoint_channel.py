@@ -1,0 +1,32 @@
+"""Keypoints as a picture of dots, for a network that knows nothing of keypoints."""
+
+import keras
+from keras import ops
+
+from keras_resample.arguments import as_size
+from keras_resample.ops import uniform_grid
+
+
+@keras.saving.register_keras_serializable(package="keras_resample")
+class KeypointChannel(keras.layers.Layer):
+    """Draws keypoints (b, n, 2) into one channel (b, h, w, 1): a Gaussian dot of one pixel each.
+
+    Args:
+        size: `(height, width)` of the channel.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+    """
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = as_size(size)
+
+    def call(self, keypoints):
+        away = uniform_grid(self.size)[:, :, :, None] - keypoints[:, None, None]
+        pixels = ops.sum(ops.square(away * ops.cast(self.size[::-1], away.dtype)), axis=-1)
+        return ops.exp(-ops.min(pixels, axis=-1, keepdims=True) / 2)
+
+    def compute_output_shape(self, keypoints_shape):
+        return keypoints_shape[0], *self.size, 1
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}

@@ -1,0 +1,92 @@
+"""One vision transformer, told in several ways where things are."""
+
+import keras
+
+from keras_resample import layers, models
+from keras_resample.compare.engine import flops
+from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
+from keras_resample.compare.keypoints.names import WITH_KEYPOINTS
+
+
+def input_names(method):
+    """The inputs of a network, in order."""
+    return ["images", "keypoints"] if method in WITH_KEYPOINTS else ["images"]
+
+
+def build(method, settings, num_classes, template, seed):
+    """The network of a method, from bytes (b, side, side, 1) to logits (b, num_classes).
+
+    Args:
+        method: one of `METHODS`.
+        settings: `KeypointSettings`.
+        num_classes: number of classes.
+        template: (n, 2), where "aligned" brings the keypoints to, by turns, scales and shifts.
+        seed: of the first weights.
+
+    Returns:
+        A Functional model of a dict of `input_names(method)`.
+    """
+    keras.utils.set_random_seed(seed)
+    size = settings.size, settings.size
+    inputs = {"images": keras.Input((*size, 1), name="images")}
+    x = keras.layers.Rescaling(1 / 255)(inputs["images"])
+    if method in WITH_KEYPOINTS:
+        inputs["keypoints"] = keras.Input(template.shape, dtype="float32", name="keypoints")
+    if method == "absolute-drawn":
+        x = keras.layers.Concatenate()([x, KeypointChannel(size)(inputs["keypoints"])])
+    if method == "aligned":
+        align = layers.KeypointAlignment(size, template, fill_mode="constant")
+        x, _ = align(x, inputs["keypoints"])
+    measures = {name: getattr(settings, name) for name in ("width", "depth", "num_heads")}
+    options = {"patch_size": settings.patch_size, "embedding_dim": settings.width}
+    if method == "keypoint":
+        network = models.KeypointViT(
+            measures, x.shape[1:], num_keypoints=len(template), name="network", **options
+        )
+        embedding = network({"images": x, "keypoints": inputs["keypoints"]})
+    else:
+        position = method if method in ("relative", "irpe", "rotary") else "absolute"
+        network = models.ViT(measures, x.shape[1:], position=position, name="network", **options)
+        embedding = network(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(embedding))
+
+
+def gflops(model):
+    """Arithmetic of one image in 1e9 operations, with the products of attention.
+
+    Position encodings, the alignment and what `engine.flops` leaves out are not counted.
+    """
+    macs = 0
+    for attention in attentions(model):
+        count, width = attention.output.shape[1], attention.width
+        weights = attention.qkv.kernel, attention.projection.kernel
+        macs += count * sum(kernel.shape[0] * kernel.shape[1] for kernel in weights)
+        macs += 2 * count**2 * width
+    return flops.gflops(model) + 2 * macs / 1e9
+
+
+def attentions(model):
+    """The attentions of a network of `build`, in order."""
+    found = model.get_layer("network").layers
+    return [layer for layer in found if isinstance(layer, layers.RelativeAttention)]
+
+
+def first_bias(model, keypoints):
+    """The bias of the first attention, (1 or b, heads, n, n) query by key; `None` of others.
+
+    Args:
+        model: network of "relative" or "keypoint"; other encodings depend on what is seen.
+        keypoints: (b, n, 2).
+    """
+    first = attentions(model)[0]
+    if isinstance(first.position, layers.RelativeBias):
+        heads = keras.ops.zeros((1, *first.output.shape[1:2], first.num_heads, 1))
+        return keras.ops.convert_to_numpy(first.position(heads, heads)[2])
+    if "keypoints" in model.input and "keypoint_linear" in _names(model):
+        linear = model.get_layer("network").get_layer("keypoint_linear")
+        return keras.ops.convert_to_numpy(linear(keypoints, index=0))
+    return None
+
+
+def _names(model):
+    return [layer.name for layer in model.get_layer("network").layers]

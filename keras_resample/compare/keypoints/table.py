@@ -1,0 +1,133 @@
+"""The tables of a comparison on warped digits, for a terminal and as Markdown."""
+
+import statistics
+
+from keras_resample.compare.engine import report
+from keras_resample.compare.engine.report import mean_std, percent
+from keras_resample.compare.keypoints.names import BASELINES, METHODS, TITLES, TRANSFORMS
+
+
+def page(results):
+    """Lines of `results.md`."""
+    lines = [
+        "# Keypoints and affine transforms\n",
+        f"{results['data']}. Networks learn upright digits and are tested on warped ones.\n",
+        *scores(results),
+        "",
+        *differences(results["runs"]),
+        "",
+        *report.pictures(results),
+        "## Accuracy by severity, %\n",
+    ]
+    for transform in TRANSFORMS:
+        lines += [f"### {transform.capitalize()}\n", *by_severity(results, transform), ""]
+    return [*lines, *notes(results)]
+
+
+def trainings(records):
+    """dict from the name of a method to its records, in the order of the tables."""
+    found = {}
+    for record in records:
+        found.setdefault(record["method"], []).append(record)
+    return {method: found[method] for method in METHODS if method in found}
+
+
+def scores(results):
+    """The table of accuracies and costs; of a transform the mean of all severities."""
+    header = ["network", "seeds", "upright, %", "validation", "transformed, %", *TRANSFORMS]
+    header += ["GFLOPs", "parameters", "images/s", "minutes"]
+    rows = []
+    for method, own in trainings(results["runs"]).items():
+        speed = results["images_per_second"].get(method)
+        shares = [_of(own, key) for key in ("accuracy", "validation_accuracy", "transformed")]
+        for transform in TRANSFORMS:
+            shares.append([statistics.fmean(r["by_transform"][transform]) for r in own])
+        rows.append(
+            [
+                TITLES[method],
+                str(len(own)),
+                *(percent(mean_std(share)) for share in shares),
+                f"{own[0]['gflops']:.3g}",
+                f"{own[0]['parameters']:,}",
+                "" if speed is None else f"{speed:.3g}",
+                f"{statistics.fmean(_of(own, 'seconds')) / 60:.1f}",
+            ]
+        )
+    return report.table(header, rows)
+
+
+def by_severity(results, transform):
+    """The table of accuracies under one transform."""
+    severities = results["settings"]["severities"]
+    header = ["network", "upright", *(f"severity {severity:g}" for severity in severities)]
+    rows = []
+    for method, own in trainings(results["runs"]).items():
+        columns = list(
+            zip(*([r["accuracy"], *r["by_transform"][transform]] for r in own), strict=True)
+        )
+        rows.append([TITLES[method], *(percent(mean_std(column)) for column in columns)])
+    return report.table(header, rows)
+
+
+def differences(records):
+    """Seed by seed, how far each network lies above each baseline; each two once."""
+    by_method, lines = trainings(records), []
+    for number, baseline in enumerate(BASELINES, 1):
+        base = {record["seed"]: record for record in by_method.get(baseline, [])}
+        for method, own in by_method.items():
+            pairs = [(r, base[r["seed"]]) for r in own if r["seed"] in base]
+            if method in BASELINES[:number] or not pairs:
+                continue
+            gains = [
+                percent(mean_std([one[key] - other[key] for one, other in pairs]), sign="+")
+                for key in ("transformed", "accuracy")
+            ]
+            lines.append(
+                f"* {TITLES[method]} - {TITLES[baseline]}: {gains[0]} points transformed, "
+                f"{gains[1]} upright"
+            )
+    return lines
+
+
+def notes(results):
+    """How it was made."""
+    settings = results["settings"]
+    seeds = ", ".join(map(str, sorted({record["seed"] for record in results["runs"]})))
+    severities = ", ".join(f"{severity:g}" for severity in settings["severities"])
+    return [
+        "## How it was made\n",
+        *(f"    {command}" for command in results["commands"]),
+        "",
+        "* A digit has 0.7 of the side of its black frame. Keypoints: corners and centre of the "
+        "box of pixels above a fifth of the full brightness, taken of the upright digit and "
+        "warped along.",
+        f"* Severity 1: rotation up to {settings['rotation']:g} degrees to each side, scale "
+        f"{1 - settings['scale']:g} to {1 + settings['scale']:g}, translation up to "
+        f"{100 * settings['translation']:g} % of the frame along x and y, shear up to "
+        f"{settings['shear']:g}; about the centre of the frame, drawn uniformly. Severities "
+        f"{severities} have so many times these ranges, and an image the same draws. All: the four "
+        "at once. All networks and seeds are tested on the same warped images. Transformed is the "
+        "mean of all transforms and severities.",
+        f"* {100 * settings['test']:g} % of the images, drawn at random, are for the test; of the "
+        f"others {100 * settings['validation']:g} % are for validation, whose accuracy is that of "
+        "the curves. All training images are upright. Test images were looked at once, after the "
+        "last epoch.",
+        "* Keypoints drawn: a further channel with a Gaussian dot of one pixel at each. Images "
+        "aligned: turned, scaled and shifted, in training too, so that the keypoints come to their "
+        "mean places on training images; `KeypointAlignment`, which does not undo a shear.",
+        f"* `ViT` and `KeypointViT` of width {settings['width']}, depth {settings['depth']}, "
+        f"{settings['num_heads']} heads, patches of {settings['patch_size']} pixels; every one has "
+        "absolute positions, and what is named besides. Softmax cross-entropy.",
+        f"* AdamW, epochs: {settings['epochs']}, batches of {settings['batch_size']}; a tenth of "
+        f"the steps warm-up to {settings['learning_rate']:g}, then a cosine to 0. Weight decay "
+        "0.05 of kernels, and of nothing else.",
+        f"* Seeds {seeds}; mean ± standard deviation. The same images in the same order.",
+        "* GFLOPs: convolutions, dense layers and the two products of attention for one image, a "
+        "multiplication and an addition being two; without position encodings, normalizations and "
+        "the alignment. images/s: inference, networks taking turns. Minutes: of one training.",
+        *report.machine(results),
+    ]
+
+
+def _of(records, key):
+    return [record[key] for record in records]
