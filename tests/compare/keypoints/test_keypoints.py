@@ -19,6 +19,8 @@ from tests.compare.conftest import shorten, stop_at, without_pictures
 SMALL = {"size": 12, "patch_size": 4, "width": 8, "depth": 1, "num_heads": 2, "seeds": 0}
 SMALL |= {"epochs": 2, "batch_size": 8, "severities": (0.5, 1), "methods": ("relative", "keypoint")}
 
+on_one_backend = pytest.mark.backends("torch", reason="tests/compare/test_every_task.py has all")
+
 
 def settings_of(file, out="unused", **changes):
     return KeypointSettings(mnist=file, out=out, **{**SMALL, **changes})
@@ -53,6 +55,7 @@ def whole(tmp_path_factory, file):
     return {"out": out, "lines": lines, "results": results}
 
 
+@on_one_backend
 def test_a_comparison_measures_all(whole):
     runs = {record["method"]: record for record in whole["results"]["runs"]}
     assert set(runs) == set(SMALL["methods"])
@@ -66,6 +69,7 @@ def test_a_comparison_measures_all(whole):
     assert set(whole["results"]["images_per_second"]) == set(runs)
 
 
+@on_one_backend
 def test_page_and_figures(whole):
     page = (whole["out"] / "results.md").read_text(encoding="utf-8")
     for record in whole["results"]["runs"]:
@@ -78,6 +82,7 @@ def test_page_and_figures(whole):
         assert (whole["out"] / name).read_bytes().startswith(b"\x89PNG")
 
 
+@on_one_backend
 def test_nothing_is_trained_twice(whole, file, monkeypatch):
     without_pictures(monkeypatch)
     monkeypatch.setattr(engine, "train", lambda *args: pytest.fail("trained again"))
@@ -88,6 +93,7 @@ def test_nothing_is_trained_twice(whole, file, monkeypatch):
         compare(settings_of(file, whole["out"], rotation=30), lambda line: None)
 
 
+@on_one_backend
 def test_the_numbers_are_those_of_the_stored_model(whole, file):
     (record,) = (r for r in whole["results"]["runs"] if r["method"] == "keypoint")
     settings = settings_of(file)
