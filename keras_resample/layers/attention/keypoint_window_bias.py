@@ -19,10 +19,11 @@ class KeypointWindowBias(KeypointRelativeBias):
     is its code.)
 
     Args:
-        num_heads, depth, mode, share_heads, share_depth, method, alpha, beta, gamma, stop_gradient,
-            **kwargs: as of `KeypointRelativeBias`.
+        num_heads, depth, mode, share_heads, share_depth: as of `KeypointRelativeBias`.
         grid_size: `(rows, columns)` of the map, or one integer for a square.
         window_size: side of a window in patches.
+        method, alpha, beta, gamma, stop_gradient: as of `KeypointRelativeBias`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         keypoints, present: as of `KeypointRelativeBias`.
