@@ -178,5 +178,5 @@ class Batches(keras.utils.PyDataset):
 def _source(settings):
     """A dataset of upright digits, and its name."""
     if settings.mnist is None:
-        return datasets.digits(data_format="channels_last"), "handwritten digits of scikit-learn"
+        return datasets.digits(data_format="channels_last"), "Handwritten digits of scikit-learn"
     return datasets.npz(settings.mnist), os.path.basename(settings.mnist)

@@ -17,13 +17,16 @@ class KeypointChannel(keras.layers.Layer):
     """
 
     def __init__(self, size, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.size = as_size(size)
 
     def call(self, keypoints):
-        away = uniform_grid(self.size)[:, :, :, None] - keypoints[:, None, None]
-        pixels = ops.sum(ops.square(away * ops.cast(self.size[::-1], away.dtype)), axis=-1)
-        return ops.exp(-ops.min(pixels, axis=-1, keepdims=True) / 2)
+        away = (
+            uniform_grid(self.size)[:, :, :, None] - ops.cast(keypoints, "float32")[:, None, None]
+        )
+        pixels = ops.sum(ops.square(away * ops.cast(self.size[::-1], "float32")), axis=-1)
+        dots = ops.exp(-ops.min(pixels, axis=-1, keepdims=True) / 2)
+        return ops.cast(dots, self.compute_dtype)
 
     def compute_output_shape(self, keypoints_shape):
         return keypoints_shape[0], *self.size, 1

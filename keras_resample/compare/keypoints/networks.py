@@ -72,21 +72,22 @@ def attentions(model):
 
 
 def first_bias(model, keypoints):
-    """The bias of the first attention, (1 or b, heads, n, n) query by key; `None` of others.
+    """The bias of the first attention, query by key; of a network of "relative" or "keypoint".
+
+    The other encodings have none, or one that depends on what is seen.
 
     Args:
-        model: network of "relative" or "keypoint"; other encodings depend on what is seen.
+        model: network of `build`.
         keypoints: (b, n, 2).
+
+    Returns:
+        Numpy array (1, heads, n, n) of "relative", (b, heads, n, n) of "keypoint".
     """
     first = attentions(model)[0]
-    if isinstance(first.position, layers.RelativeBias):
-        heads = keras.ops.zeros((1, *first.output.shape[1:2], first.num_heads, 1))
-        return keras.ops.convert_to_numpy(first.position(heads, heads)[2])
-    if "keypoints" in model.input and "keypoint_linear" in _names(model):
-        linear = model.get_layer("network").get_layer("keypoint_linear")
-        return keras.ops.convert_to_numpy(linear(keypoints, index=0))
-    return None
-
-
-def _names(model):
-    return [layer.name for layer in model.get_layer("network").layers]
+    if first.position is None:
+        bias = model.get_layer("network").get_layer("keypoint_linear")(keypoints, index=0)
+    else:
+        # The bias is the same for all queries and keys.
+        anything = keras.ops.zeros((1, first.output.shape[1], first.num_heads, 1))
+        bias = first.position(anything, anything)[2]
+    return keras.ops.convert_to_numpy(bias)

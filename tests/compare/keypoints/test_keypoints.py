@@ -1,6 +1,7 @@
 """The comparison on warped digits: a whole one, its data, its networks and its numbers."""
 
 import json
+import time
 
 import keras
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 from keras_resample import datasets
 from keras_resample.compare import KeypointSettings, SettingError, compare
 from keras_resample.compare.engine import run as engine
+from keras_resample.compare.engine import speed
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.keypoints import data, names, networks, table
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.task import Keypoints
 from tests.compare.conftest import shorten, stop_at, without_pictures
+from tests.layer_test_case import check_layer
 
 # What the comparison below is asked to do.
 SMALL = {"size": 12, "patch_size": 4, "width": 8, "depth": 1, "num_heads": 2, "seeds": 0}
@@ -229,6 +232,43 @@ def test_dots_by_a_loop():
             assert drawn[0, row, column, 0] == pytest.approx(np.exp(-min(away) / 2), abs=1e-5)
 
 
+def test_the_drawing_layer():
+    # Of one keypoint, as the nearer of two is a kink.
+    keypoints = np.random.default_rng(0).uniform(size=(3, 1, 2)).astype("float32")
+    check_layer(KeypointChannel, {"size": (4, 6)}, keypoints)
+
+
+@pytest.mark.backends("torch", reason="the biases are tested on every backend")
+@pytest.mark.parametrize("method", ["relative", "keypoint"])
+def test_the_bias_that_is_drawn_is_that_of_the_first_attention(method, file):
+    settings = settings_of(file, depth=2, methods=method)
+    loaded = data.load(settings)
+    network = networks.build(method, settings, 3, loaded.template, 0)
+    random = np.random.default_rng(0)
+    for weight in network.get_layer("network").weights:
+        if weight.name in ("table", "bias") or weight.path.endswith("keypoint_linear/kernel"):
+            weight.assign(random.normal(size=weight.shape))
+    bias = networks.first_bias(network, loaded.test.keypoints)
+    assert bias.shape == (len(loaded.test) if method == "keypoint" else 1, 2, 9, 9)
+    first = networks.attentions(network)[0]
+    before = network.get_layer("network").get_layer("blocks_0_norm1").output
+    inside = keras.Model(network.get_layer("network").inputs, [before, first.output])
+    inputs = loaded.test.inputs(networks.input_names(method))
+    inputs["images"] = inputs["images"].astype("float32") / 255
+    tokens, expected = inside(list(inputs.values()))
+    found = type(first)(2)
+    found.build(tokens.shape)
+    for one, other in zip(
+        found.weights, [*first.qkv.weights, *first.projection.weights], strict=True
+    ):
+        one.assign(other)
+    found = found(
+        tokens, bias=keras.ops.convert_to_tensor(np.broadcast_to(bias, (len(loaded.test), 2, 9, 9)))
+    )
+    found, expected = map(keras.ops.convert_to_numpy, (found, expected))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 @pytest.mark.backends("torch", reason="counted from shapes")
 def test_gflops_by_hand():
     width, count, classes = 8, 9, 3
@@ -237,6 +277,17 @@ def test_gflops_by_hand():
     patches, head = count * 16 * width, count * width**2 + width**2 + width * classes
     model = networks.build("rotary", settings, classes, np.zeros((5, 2)), 0)
     assert networks.gflops(model) == pytest.approx(2e-9 * (patches + 2 * block + head))
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
+def test_the_speed_of_a_dict_is_in_images():
+    class Instant:
+        def predict_on_batch(self, batch):
+            time.sleep(0.01)
+
+    batch = {"images": np.zeros((6, 2)), "keypoints": np.zeros((6, 1))}
+    (rate,) = speed.measure({"one": {"inference": (Instant(), batch)}}, calls=2)["one"].values()
+    assert 6 / 0.1 < rate <= 6 / 0.01
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
