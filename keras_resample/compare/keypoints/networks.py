@@ -43,12 +43,15 @@ def build(method, settings, num_classes, template, seed):
         network = models.KeypointViT(
             measures, x.shape[1:], num_keypoints=len(template), name="network", **options
         )
-        embedding = network({"images": x, "keypoints": inputs["keypoints"]})
+        x = {"images": x, "keypoints": inputs["keypoints"]}
     else:
         position = method if method in ("relative", "irpe", "rotary") else "absolute"
         network = models.ViT(measures, x.shape[1:], position=position, name="network", **options)
-        embedding = network(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(embedding))
+    if settings.head == "mean":
+        tokens = network.get_layer("norm").output
+        embedding = keras.layers.GlobalAveragePooling1D(name="mean")(tokens)
+        network = keras.Model(network.input, embedding, name="network")
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(network(x)))
 
 
 def gflops(model):

@@ -11,6 +11,7 @@ from keras_resample.compare.keypoints.names import METHODS
 
 # Sides of the frame, of scikit-learn's digits and of MNIST's, whose 28 pixels are copied.
 DIGITS_SIZE, MNIST_SIZE = 28, 40
+HEADS = ("flatten", "mean")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -25,6 +26,9 @@ class KeypointSettings(SourceSettings):
         size: side in pixels of the square frame in whose middle a digit has 0.7 of the side; by
             default 28, and 40 of `mnist`.
         patch_size, width, depth, num_heads: of all networks; see `keras_resample.models.ViT`.
+        head: what is classified: `"flatten"`, the embedding of `keras_resample.models.ViT`, a
+            projection of the last tokens with weights for each place; `"mean"`, their mean,
+            wherever they are, which takes longer to learn.
         methods: names of what is compared: "absolute", "absolute-drawn", "relative", "irpe",
             "rotary", "keypoint" and "aligned".
         rotation, scale, translation, shear: the ranges of severity 1: degrees to each side, change
@@ -68,6 +72,12 @@ class KeypointSettings(SourceSettings):
     width: int = setting(64, "channels of a token", checks.integer())
     depth: int = setting(3, "blocks of a network", checks.integer())
     num_heads: int = setting(4, "heads of each attention", checks.integer())
+    head: str = setting(
+        HEADS[0],
+        "what is classified: ViT's embedding of all last tokens by place, or their mean",
+        checks.choice(HEADS),
+        metavar="|".join(HEADS),
+    )
     methods: tuple[str, ...] = setting(
         METHODS,
         f"any of {', '.join(METHODS)}",

@@ -6,6 +6,11 @@ from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
 from keras_resample.compare.keypoints.names import BASELINES, METHODS, TITLES, TRANSFORMS
 
+HEADS = {
+    "mean": "The mean of the last tokens is classified.",
+    "flatten": "The embedding is classified, a projection of the last tokens by their places.",
+}
+
 
 def page(results):
     """Lines of `results.md`."""
@@ -117,7 +122,8 @@ def notes(results):
         "mean places on training images; `KeypointAlignment`, which does not undo a shear.",
         f"* `ViT` and `KeypointViT` of width {settings['width']}, depth {settings['depth']}, "
         f"{settings['num_heads']} heads, patches of {settings['patch_size']} pixels; every one has "
-        "absolute positions, and what is named besides. Softmax cross-entropy.",
+        f"absolute positions, and what is named besides. {HEADS[settings['head']]} Softmax "
+        "cross-entropy.",
         f"* AdamW, epochs: {settings['epochs']}, batches of {settings['batch_size']}; a tenth of "
         f"the steps warm-up to {settings['learning_rate']:g}, then a cosine to 0. Weight decay "
         "0.05 of kernels, and of nothing else.",

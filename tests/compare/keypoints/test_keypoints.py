@@ -108,9 +108,16 @@ def test_the_numbers_are_those_of_the_stored_model(whole, file):
 
 
 @pytest.mark.backends("torch", reason="each encoding is tested on every backend")
-@pytest.mark.parametrize("method", names.METHODS)
-def test_every_network_learns_and_has_its_inputs(method, file):
-    task = Keypoints(settings_of(file, methods=method, epochs=10))
+@pytest.mark.parametrize(
+    ("method", "head"),
+    [
+        *((method, "flatten") for method in names.METHODS),
+        ("absolute", "mean"),
+        ("keypoint", "mean"),
+    ],
+)
+def test_every_network_learns_and_has_its_inputs(method, head, file):
+    task = Keypoints(settings_of(file, methods=method, head=head, epochs=10))
     task.load(lambda line: None)
     model = task.model(Run(method, 0))
     batch = task.batches(Run(method, 0), 0)[0]
@@ -270,13 +277,16 @@ def test_the_bias_that_is_drawn_is_that_of_the_first_attention(method, file):
 
 
 @pytest.mark.backends("torch", reason="counted from shapes")
-def test_gflops_by_hand():
+@pytest.mark.parametrize("head", ["mean", "flatten"])
+def test_gflops_by_hand(head):
     width, count, classes = 8, 9, 3
-    settings = KeypointSettings(size=12, width=width, depth=2, num_heads=2)
+    settings = KeypointSettings(size=12, width=width, depth=2, num_heads=2, head=head)
     block = count * (4 + 8) * width**2 + 2 * count**2 * width  # dense layers and two products
-    patches, head = count * 16 * width, count * width**2 + width**2 + width * classes
+    patches, logits = count * 16 * width, width * classes
+    embedding = count * width**2 + width**2 if head == "flatten" else 0
     model = networks.build("rotary", settings, classes, np.zeros((5, 2)), 0)
-    assert networks.gflops(model) == pytest.approx(2e-9 * (patches + 2 * block + head))
+    macs = patches + 2 * block + embedding + logits
+    assert networks.gflops(model) == pytest.approx(2e-9 * macs)
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
