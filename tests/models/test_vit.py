@@ -172,3 +172,17 @@ def test_masked_tokens():
 def test_bad_arguments(wrong, message):
     with pytest.raises(ValueError, match=message):
         kr.models.ViT(**{**TINY, **wrong})
+
+
+@pytest.mark.backends("tensorflow", "jax", reason="Keras writes no SavedModel from PyTorch")
+def test_a_saved_model_has_both_inputs_by_name(tmp_path):
+    tensorflow = pytest.importorskip("tensorflow")
+    model = randomize(kr.models.KeypointViT(**TINY))
+    model.export(tmp_path / "served", verbose=False)
+    served = tensorflow.saved_model.load(tmp_path / "served")
+    _, named = served.signatures["serving_default"].structured_input_signature
+    assert set(named) == {"images", "keypoints"}
+    expected = model.predict(INPUTS, verbose=0)
+    assert_close(served.serve(INPUTS).numpy(), expected)
+    other = served.serve({**INPUTS, "keypoints": POINTS[::-1]}).numpy()
+    assert np.abs(other - expected).max() > 1e-3
