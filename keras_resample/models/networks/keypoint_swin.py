@@ -11,7 +11,7 @@ from keras_resample.layers.attention.window_attention import WindowAttention
 from keras_resample.layers.blocks.patch_merging import PatchMerging
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
-from keras_resample.models.networks.transformer_layers import TransformerLayers
+from keras_resample.models.networks.transformer_layers import TransformerLayers, as_measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def KeypointSwin(
         - "KeyPoint Relative Position Encoding for Face Recognition", CVPR 2024
         - [Swin Transformer V2](https://arxiv.org/abs/2111.09883)
     """
-    plan = _as_swin(size)
+    plan = as_measures(size, SIZES, Swin)
     make = TransformerLayers(drop_path, sum(plan.depths), data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
@@ -135,15 +135,3 @@ def _block(make, x, attended, mlp_ratio, name, number):
     y = layers.Activation("gelu", name=f"{name}_mlp_act")(y)
     y = make.dense(y, width, f"{name}_mlp_fc2")
     return make.added(x, make.normalization(y, f"{name}_norm2"), number, f"{name}_2")
-
-
-def _as_swin(size):
-    if isinstance(size, str) and size in SIZES:
-        return SIZES[size]
-    names = {field.name for field in dataclasses.fields(Swin)}
-    if not isinstance(size, dict) or not {"width", "depths", "num_heads"} <= set(size) <= names:
-        raise ValueError(
-            f"`size` must be one of {', '.join(map(repr, SIZES))}, or a dict of width, depths, "
-            f"num_heads and mlp_ratio. Received: size={size!r}"
-        )
-    return Swin(**size)

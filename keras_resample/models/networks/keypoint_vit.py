@@ -6,7 +6,12 @@ from keras_resample.arguments import as_integer, as_number
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
-from keras_resample.models.networks.transformer_layers import TransformerLayers, as_transformer
+from keras_resample.models.networks.transformer_layers import (
+    SIZES,
+    Transformer,
+    TransformerLayers,
+    as_measures,
+)
 
 
 def KeypointViT(
@@ -61,7 +66,7 @@ def KeypointViT(
         - "KeyPoint Relative Position Encoding for Face Recognition", CVPR 2024
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
-    plan = as_transformer(size)
+    plan = as_measures(size, SIZES, Transformer)
     make = TransformerLayers(drop_path, plan.depth, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")

@@ -48,17 +48,19 @@ SIZES = {
 }
 
 
-def as_transformer(size):
-    """A name, or a dict of measures, as a `Transformer`."""
-    if isinstance(size, str) and size in SIZES:
-        return SIZES[size]
-    names = {field.name for field in dataclasses.fields(Transformer)}
-    if not isinstance(size, dict) or not {"width", "depth", "num_heads"} <= set(size) <= names:
+def as_measures(size, sizes, kind):
+    """A name of `sizes`, or a dict of measures, as one of the dataclass `kind`."""
+    if isinstance(size, str) and size in sizes:
+        return sizes[size]
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    if not isinstance(size, dict) or not needed <= set(size) <= set(names):
         raise ValueError(
-            f"`size` must be one of {', '.join(map(repr, SIZES))}, or a dict of width, depth, "
-            f"num_heads and mlp_ratio. Received: size={size!r}"
+            f"`size` must be one of {', '.join(map(repr, sizes))}, or a dict of "
+            f"{', '.join(names)}. Received: size={size!r}"
         )
-    return Transformer(**size)
+    return kind(**size)
 
 
 class TransformerLayers:

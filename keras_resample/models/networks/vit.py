@@ -8,7 +8,12 @@ from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
-from keras_resample.models.networks.transformer_layers import TransformerLayers, as_transformer
+from keras_resample.models.networks.transformer_layers import (
+    SIZES,
+    Transformer,
+    TransformerLayers,
+    as_measures,
+)
 
 POSITIONS = ("absolute", "relative", "irpe", "rotary")
 
@@ -70,7 +75,7 @@ def ViT(
         - [An Image is Worth 16x16 Words](https://arxiv.org/abs/2010.11929)
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
-    plan = as_transformer(size)
+    plan = as_measures(size, SIZES, Transformer)
     make = TransformerLayers(drop_path, plan.depth, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
