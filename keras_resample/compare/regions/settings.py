@@ -14,11 +14,11 @@ CONV3 = ("adaptive", "stride")
 # Of the generated beetles, and of files.
 BEETLE_SIZE, FILE_SIZE = (64, 64), (112, 112)
 BEETLES = {"classes": 8, "images_per_class": 750, "test_images_per_class": 100}
+BEETLES |= {"part_size": (0.12, 0.15), "beetle_seed": 0}
 BEETLE_EPOCHS, FILE_EPOCHS = 10, 60
 # PyTorch 2.13 writes beyond its memory in the gradient of a 1 x 1 convolution with a stride, on a
 # CPU and channels-last, where it has fewer input channels.
 LEAST_WIDTH = 8
-PART_SIZE = (0.12, 0.15)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,8 +37,8 @@ class RegionSettings(SourceSettings):
             beetles and 112 x 112 of files, which are read 8/7 as large and cropped.
         classes, images_per_class, test_images_per_class: of the beetles, by default 8, 750 and 100.
         part_size: `(smallest, largest)` side of the mark that tells beetles apart, as in
-            `fine_grained_scenes`.
-        beetle_seed: of the beetles; those of another one have other marks.
+            `fine_grained_scenes`, by default 0.12 and 0.15.
+        beetle_seed: of the beetles; those of another one have other marks. Default: 0.
         validation: share of each class's training images that is not trained on: the learning
             curves are of these, and so should be every choice.
         methods: names of what is compared: "stride", "adaptive" (in Conv4), and with a local
@@ -100,16 +100,20 @@ class RegionSettings(SourceSettings):
         f"beetles of a kind to test on (default: {BEETLES['test_images_per_class']})",
         checks.integer(),
     )
-    part_size: tuple[float, ...] = setting(
-        PART_SIZE,
-        "smallest and largest side of what tells beetles apart, over that of the image",
+    part_size: tuple[float, ...] | None = setting(
+        None,
+        "smallest and largest side of what tells beetles apart, over that of the image (default: "
+        f"{' '.join(map(str, BEETLES['part_size']))})",
         checks.several(checks.number("(0, 0.15]"), "must be two numbers in (0, 0.15]"),
         metavar=("MIN", "MAX"),
         nargs=2,
         words="{:g}".format,
     )
-    beetle_seed: int = setting(
-        0, "of the beetles; those of another seed have other marks", checks.integer(0)
+    beetle_seed: int | None = setting(
+        None,
+        "of the beetles; those of another seed have other marks "
+        f"(default: {BEETLES['beetle_seed']})",
+        checks.integer(0),
     )
     validation: float = setting(
         0.2, "share of the training images that is kept for validation", checks.number("(0, 1)")
@@ -171,9 +175,6 @@ class RegionSettings(SourceSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        if len(self.part_size) != 2 or self.part_size[0] > self.part_size[1]:
-            must = "must be the smallest and the largest side"
-            raise SettingError("part_size", must, self.part_size)
         given = self.source()
         self.epochs = self.epochs or (FILE_EPOCHS if given else BEETLE_EPOCHS)
         self.size = self.size or (FILE_SIZE if given else BEETLE_SIZE)
@@ -183,6 +184,9 @@ class RegionSettings(SourceSettings):
             elif getattr(self, name) is not None:
                 must = f"is for the generated beetles, not with `{given}`"
                 raise SettingError(name, must, getattr(self, name))
+        if not given and (len(self.part_size) != 2 or self.part_size[0] > self.part_size[1]):
+            must = "must be the smallest and the largest side"
+            raise SettingError("part_size", must, self.part_size)
 
     def numbers(self):
         """The settings that the numbers of a run depend on, as JSON values."""

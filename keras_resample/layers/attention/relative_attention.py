@@ -61,7 +61,9 @@ class RelativeAttention(keras.layers.Layer):
         self.num_heads = as_integer(num_heads, "num_heads")
         self.key_dim = None if key_dim is None else as_integer(key_dim, "key_dim")
         if position is not None and not isinstance(position, keras.Layer):
-            raise ValueError(f"`position` must be a Keras layer or None. Received: {position!r}")
+            raise ValueError(
+                f"`position` must be a Keras layer or None. Received: position={position!r}"
+            )
         self.position = position
         if position is not None and not self.trainable:
             position.trainable = False  # Keras hands it on only when it is set later

@@ -76,7 +76,7 @@ class WindowAttention(keras.layers.Layer):
         self.qkv.build((None, channels))
         self.projection = layers.Dense(channels, name="projection", **options)
         self.projection.build((None, channels))
-        # Keys have none: it would not change the softmax of what is no cosine.
+        # Keys have none, as in Swin V2.
         self.query_bias, self.value_bias = (
             self.add_weight(shape=(channels,), initializer="zeros", name=f"{name}_bias")
             for name in ("query", "value")

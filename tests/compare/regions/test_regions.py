@@ -268,6 +268,9 @@ def test_a_folder_of_lists_is_read_and_its_place_not_written(tmp_path):
         ({"width": 4}, "`width` must be an integer of at least 8"),
         ({"validation": 1}, "`validation` must be a number"),
         ({"cub": ".", "classes": 3}, "`classes` is for the generated beetles"),
+        ({"cub": ".", "part_size": (0.1, 0.1)}, "`part_size` must be two numbers"),
+        ({"cub": ".", "part_size": (0.1, 0.12)}, "`part_size` is for the generated beetles"),
+        ({"cub": ".", "beetle_seed": 0}, "`beetle_seed` is for the generated beetles"),
         ({"cub": ".", "image_lists": "."}, "`image_lists` must be the only data set"),
     ],
 )
