@@ -239,6 +239,7 @@ def test_dots_by_a_loop():
             assert drawn[0, row, column, 0] == pytest.approx(np.exp(-min(away) / 2), abs=1e-5)
 
 
+@pytest.mark.every_backend
 def test_the_drawing_layer():
     # Of one keypoint, as the nearer of two is a kink.
     keypoints = np.random.default_rng(0).uniform(size=(3, 1, 2)).astype("float32")
