@@ -118,6 +118,7 @@ class ImageRelativePosition(BucketLayer):
         Args:
             weights: `(batch, heads, n, n)`, what each query takes of each key.
         """
+        weights = ops.cast(weights, self.compute_dtype)
         vectors = self._of_pairs(ops.cast(self.tables["v"], self.compute_dtype))
         if self.share_heads:
             return ops.einsum("bhqk,dqk->bqhd", weights, vectors[0])

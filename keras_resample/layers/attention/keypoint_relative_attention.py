@@ -1,6 +1,7 @@
 """Attention that is told where the keypoints of an image are."""
 
 import keras
+from keras import ops
 
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.layers.attention.relative_attention import RelativeAttention
@@ -96,10 +97,12 @@ class KeypointRelativeAttention(RelativeAttention):
 
     def call(self, tokens, keypoints=None, bias=None, present=None):
         self._check_given(keypoints, present)
+        if bias is not None:
+            self._check_bias(bias.shape, tokens.shape)
         if keypoints is not None:
             self.keypoint_bias.check_tokens(tokens.shape[1], "tokens")
             own = self.keypoint_bias(keypoints, present, index=0)
-            bias = own if bias is None else bias + own
+            bias = own if bias is None else ops.cast(bias, self.compute_dtype) + own
         return super().call(tokens, bias)
 
     def compute_output_shape(
@@ -109,7 +112,7 @@ class KeypointRelativeAttention(RelativeAttention):
 
     def compute_output_spec(self, tokens, keypoints=None, bias=None, present=None):
         self._check_given(keypoints, present)
-        return super().compute_output_spec(tokens)
+        return super().compute_output_spec(tokens, bias)
 
     def get_config(self):
         return {**super().get_config(), **{name: getattr(self, name) for name in OF_THE_BIAS}}

@@ -1,7 +1,7 @@
-"""The two products and the softmax of attention, in one piece or step by step."""
+"""What attentions share: dense layers, and two products and a softmax, in one piece or in steps."""
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 PRODUCTS = ("auto", "fused", "einsum")
 
@@ -12,6 +12,28 @@ def is_fused(attention, dtype):
         return attention == "fused"
     backend = keras.backend.backend()
     return backend != "tensorflow" and not (backend == "jax" and dtype == "float16")
+
+
+def dense_of(layer, units, name, **options):
+    """A dense layer inside of an attention, with an initializer of its own.
+
+    One that several share gives them the same numbers.
+    """
+    return layers.Dense(
+        units,
+        kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),  # as of timm
+        dtype=layer.dtype_policy,
+        trainable=layer.trainable,
+        name=name,
+        **options,
+    )
+
+
+def fits(shape, sides):
+    """Whether each side of a shape is one of those it may be; what is unknown fits."""
+    return len(shape) == len(sides) and all(
+        None in (side, *known) or side in known for side, known in zip(shape, sides, strict=True)
+    )
 
 
 def weights_of(queries, keys, bias, scale):

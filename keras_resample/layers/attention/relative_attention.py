@@ -1,10 +1,17 @@
 """Attention of all tokens with all, with anything added that says where they are."""
 
 import keras
-from keras import layers, ops
+from keras import ops
 
 from keras_resample.arguments import as_bool, as_integer, check_choice
-from keras_resample.layers.attention.products import PRODUCTS, attend, is_fused, weights_of
+from keras_resample.layers.attention.products import (
+    PRODUCTS,
+    attend,
+    dense_of,
+    fits,
+    is_fused,
+    weights_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -39,7 +46,7 @@ class RelativeAttention(keras.layers.Layer):
 
     Raises:
         ValueError: for an argument out of its range, channels that the heads do not divide, or
-            tokens of another rank.
+            tokens or a bias of another shape.
 
     Example:
 
@@ -79,11 +86,9 @@ class RelativeAttention(keras.layers.Layer):
     def build(self, tokens_shape, bias_shape=None):
         channels = self._check_tokens(tokens_shape)
         self.width = self.num_heads * (self.key_dim or channels // self.num_heads)
-        options = {"kernel_initializer": _initial(), "dtype": self.dtype_policy}
-        options["trainable"] = self.trainable
-        self.qkv = layers.Dense(3 * self.width, use_bias=self.qkv_bias, name="qkv", **options)
+        self.qkv = dense_of(self, 3 * self.width, "qkv", use_bias=self.qkv_bias)
         self.qkv.build(tokens_shape)
-        self.projection = layers.Dense(channels, name="projection", **options)
+        self.projection = dense_of(self, channels, "projection")
         self.projection.build((*tokens_shape[:-1], self.width))
         if self.position is not None and not self.position.built:
             heads = (*tokens_shape[:-1], self.num_heads, self.width // self.num_heads)
@@ -93,14 +98,16 @@ class RelativeAttention(keras.layers.Layer):
     def call(self, tokens, bias=None):
         tokens = ops.cast(tokens, self.compute_dtype)
         self._check_tokens(tokens.shape)
+        if bias is not None:
+            self._check_bias(bias.shape, tokens.shape)
+            bias = ops.cast(bias, self.compute_dtype)
         batch, count, _ = ops.shape(tokens)
-        heads = ops.reshape(self.qkv(tokens), (batch, count, 3, self.num_heads, -1))
+        shape = (batch, count, 3, self.num_heads, self.width // self.num_heads)
+        heads = ops.reshape(self.qkv(tokens), shape)
         queries, keys, values = heads[:, :, 0], heads[:, :, 1], heads[:, :, 2]
         if self.position is not None:
-            queries, keys, own = self.position(queries, keys)
+            queries, keys, own = self._positioned(queries, keys)
             bias = own if bias is None or own is None else bias + own
-        if bias is not None:
-            bias = ops.cast(bias, self.compute_dtype)
         outputs = self._attended(queries, keys, values, bias)
         return self.projection(ops.reshape(outputs, (batch, count, self.width)))
 
@@ -109,6 +116,8 @@ class RelativeAttention(keras.layers.Layer):
         return tuple(tokens_shape)
 
     def compute_output_spec(self, tokens, bias=None):
+        if bias is not None:
+            self._check_bias(bias.shape, tokens.shape)
         return keras.KerasTensor(self.compute_output_shape(tokens.shape), dtype=self.compute_dtype)
 
     def get_config(self):
@@ -130,6 +139,11 @@ class RelativeAttention(keras.layers.Layer):
     def _on_values(self):
         return getattr(self.position, "on_values", False)
 
+    def _positioned(self, queries, keys):
+        """Queries, keys and the bias of `position`, which may have another dtype policy."""
+        results = self.position(queries, keys)
+        return [None if x is None else ops.cast(x, self.compute_dtype) for x in results]
+
     def _attended(self, queries, keys, values, bias):
         """What the heads read, (batch, n, heads, key_dim)."""
         scale = (self.width // self.num_heads) ** -0.5
@@ -138,7 +152,7 @@ class RelativeAttention(keras.layers.Layer):
             return attend(queries, keys, values, bias, scale, fused)
         weights = weights_of(queries, keys, bias, scale)
         outputs = ops.einsum("bhqk,bkhd->bqhd", weights, values)
-        return outputs + self.position.values(weights)
+        return outputs + ops.cast(self.position.values(weights), self.compute_dtype)
 
     def _check_tokens(self, shape):
         if len(shape) != 3 or shape[2] is None:
@@ -153,7 +167,12 @@ class RelativeAttention(keras.layers.Layer):
             )
         return shape[2]
 
-
-def _initial():
-    """As of the vision transformers of timm."""
-    return keras.initializers.TruncatedNormal(stddev=0.02)
+    def _check_bias(self, shape, tokens_shape):
+        batch, count, _ = tokens_shape
+        sides = (batch, 1), (self.num_heads, 1), (count,), (count,)
+        if not fits(shape, sides):
+            raise ValueError(
+                f"`bias` must have shape (batch, {self.num_heads}, n, n), query by key, with the n "
+                f"tokens of {tuple(tokens_shape)}; batch and heads may be 1. "
+                f"Received: bias of shape {tuple(shape)}"
+            )

@@ -3,11 +3,17 @@
 import math
 
 import keras
-from keras import layers, ops
+from keras import ops
 
 from keras_resample.arguments import as_integer, check_choice
-from keras_resample.layers.attention.products import PRODUCTS, attend, is_fused
-from keras_resample.ops.windows import from_windows, shift_mask, shift_of, to_windows
+from keras_resample.layers.attention.products import PRODUCTS, attend, dense_of, fits, is_fused
+from keras_resample.ops.windows import (
+    from_windows,
+    shift_mask,
+    shift_of,
+    to_windows,
+    window_counts,
+)
 
 # The logarithm of what cosines are multiplied with: at first, and at most.
 FIRST_SCALE, LARGEST_SCALE = math.log(10.0), math.log(100.0)
@@ -32,14 +38,15 @@ class WindowAttention(keras.layers.Layer):
     Call arguments:
         maps: `(batch, height, width, channels)`, height and width known.
         bias: what is added to the logits: `(batch, windows, heads, n, n)`, such as that of
-            `KeypointWindowBias` with the same window and shift. Default: nothing.
+            `KeypointWindowBias` with the same window and shift; the first three may be 1. Default:
+            nothing.
 
     Output shape:
         That of the maps, of the layer's compute dtype.
 
     Raises:
-        ValueError: for an argument out of its range, channels that the heads do not divide, or maps
-            of another rank or unknown sides.
+        ValueError: for an argument out of its range, channels that the heads do not divide, maps of
+            another rank or unknown sides, or a bias of another shape.
 
     Example:
 
@@ -67,14 +74,9 @@ class WindowAttention(keras.layers.Layer):
 
     def build(self, maps_shape, bias_shape=None):
         channels = self._check_maps(maps_shape)
-        options = {
-            "kernel_initializer": keras.initializers.TruncatedNormal(stddev=0.02),
-            "dtype": self.dtype_policy,
-            "trainable": self.trainable,
-        }
-        self.qkv = layers.Dense(3 * channels, use_bias=False, name="qkv", **options)
+        self.qkv = dense_of(self, 3 * channels, "qkv", use_bias=False)
         self.qkv.build((None, channels))
-        self.projection = layers.Dense(channels, name="projection", **options)
+        self.projection = dense_of(self, channels, "projection")
         self.projection.build((None, channels))
         # Keys have none, as in Swin V2.
         self.query_bias, self.value_bias = (
@@ -92,6 +94,8 @@ class WindowAttention(keras.layers.Layer):
     def call(self, maps, bias=None):
         maps = ops.cast(maps, self.compute_dtype)
         channels = self._check_maps(maps.shape)
+        if bias is not None:
+            self._check_bias(bias.shape, maps.shape)
         grid_size = tuple(maps.shape[1:3])
         shift = shift_of(grid_size, self.window_size, self.shift)
         windows = to_windows(maps, self.window_size, shift)
@@ -115,6 +119,8 @@ class WindowAttention(keras.layers.Layer):
         return tuple(maps_shape)
 
     def compute_output_spec(self, maps, bias=None):
+        if bias is not None:
+            self._check_bias(bias.shape, maps.shape)
         return keras.KerasTensor(self.compute_output_shape(maps.shape), dtype=self.compute_dtype)
 
     def get_config(self):
@@ -147,6 +153,17 @@ class WindowAttention(keras.layers.Layer):
                 f"Received: num_heads={self.num_heads}"
             )
         return shape[3]
+
+    def _check_bias(self, shape, maps_shape):
+        count = math.prod(window_counts(maps_shape[1:3], self.window_size))
+        length = self.window_size**2
+        sides = (maps_shape[0], 1), (count, 1), (self.num_heads, 1), (length,), (length,)
+        if not fits(shape, sides):
+            raise ValueError(
+                f"`bias` must have shape (batch, {count}, {self.num_heads}, {length}, {length}): "
+                "windows, heads, query by key; the first three may be 1. "
+                f"Received: bias of shape {tuple(shape)}"
+            )
 
 
 def _unit(x):

@@ -46,6 +46,39 @@ def test_keypoints():
     )
 
 
+def test_the_two_kernels_start_with_other_numbers():
+    layers = attention_of(), kr.layers.WindowAttention(2, window_size=2)
+    for layer, inputs in zip(layers, (TOKENS, TOKENS.reshape(3, 2, 3, 8)), strict=True):
+        layer(inputs)
+        first, second = (
+            to_numpy(part.kernel).ravel()[:9] for part in (layer.qkv, layer.projection)
+        )
+        assert np.abs(first - second).min() > 0
+
+
+@pytest.mark.parametrize("attention", ["einsum", "fused"])
+def test_no_image(attention):
+    layer = attention_of(attention, position=POSITIONS["contextual"]())
+    assert layer(TOKENS[:0], POINTS[:0]).shape == (0, 6, 8)
+
+
+@pytest.mark.parametrize("name", ["values", "rotary"])
+def test_a_bias_and_a_position_of_another_precision(name):
+    bias = RANDOM.normal(size=(1, 2, 6, 6)).astype("float32")
+    exact = attention_of(position=POSITIONS[name](), dtype="float32")
+    exact(TOKENS, POINTS)
+    randomize(exact)
+    expected = to_numpy(exact(TOKENS, POINTS, bias))
+    for policies in (("mixed_float16", "float32"), ("float32", "mixed_float16")):
+        keras.config.set_dtype_policy(policies[1])
+        layer = attention_of(position=POSITIONS[name](), dtype=policies[0])
+        layer(TOKENS, POINTS)
+        layer.set_weights(exact.get_weights())
+        found = layer(TOKENS, POINTS, ops.convert_to_tensor(bias))
+        assert keras.backend.standardize_dtype(found.dtype) == layer.compute_dtype
+        assert_close(found, expected, 1e-2)
+
+
 @pytest.mark.parametrize("name", POSITIONS)
 def test_positions(name):
     def arguments():
@@ -205,6 +238,10 @@ def test_lora_and_quantization_reach_the_projections():
         (attention_of, {"tokens": TOKENS[:, :, :7]}, "`num_heads` must divide the 7"),
         (attention_of, {"tokens": TOKENS[:, :5], "keypoints": POINTS}, "`tokens` must have 6"),
         (attention_of, {"tokens": TOKENS, "present": np.ones((3, 5), bool)}, "`present` must come"),
+        (attention_of, {"tokens": TOKENS, "bias": np.ones((2, 6, 6))}, "`bias` must have shape"),
+        (attention_of, {"tokens": TOKENS, "bias": np.ones((1, 3, 2, 6, 6))}, "`bias` must have"),
+        (attention_of, {"tokens": TOKENS, "bias": np.ones((2, 2, 6, 6))}, "`bias` must have"),
+        (attention_of, {"tokens": TOKENS, "bias": np.ones((3, 2, 5, 5))}, "`bias` must have"),
         (lambda: kr.layers.RotaryPosition2D(2, 6), {}, "`key_dim` must be a multiple of 4"),
         (lambda: kr.layers.ImageRelativePosition(2, 4, mode="bias", on="qkv"), {}, "`on` must be"),
     ],

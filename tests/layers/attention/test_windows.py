@@ -72,6 +72,14 @@ def test_contract():
     check_layer(kr.layers.WindowAttention, arguments, inputs, prepare=randomize, skip=SKIP)
 
 
+def test_one_bias_for_all_windows_and_heads():
+    layer = kr.layers.WindowAttention(2, window_size=3, shift=1)
+    layer(MAPS)
+    randomize(layer)
+    bias = RANDOM.normal(size=(1, 1, 1, 9, 9)).astype("float32")
+    assert_close(layer(MAPS, bias), layer(MAPS, np.broadcast_to(bias, (2, 2, 2, 9, 9))))
+
+
 def unit(vectors):
     """Of length 1; a zero, as keys of padding are, stays zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -140,6 +148,18 @@ def test_merged_patches_are_in_the_order_of_swin():
 def test_bad_arguments(make, shape, message):
     with pytest.raises(ValueError, match=message):
         make()(np.zeros(shape, "float32"))
+
+
+@pytest.mark.backends("torch", reason="arguments are checked in Python")
+@pytest.mark.parametrize("shape", [(2, 2, 9, 9), (2, 4, 2, 9, 9), (2, 2, 2, 4, 4), (3, 2, 2, 9, 9)])
+def test_a_bias_of_another_shape_is_refused(shape):
+    layer = kr.layers.WindowAttention(2, 3)
+    with pytest.raises(ValueError, match=r"`bias` must have shape \(batch, 2, 2, 9, 9\)"):
+        layer(MAPS, np.zeros(shape, "float32"))
+    with pytest.raises(ValueError, match="`bias` must have shape"):
+        layer(
+            keras.Input(MAPS.shape[1:], batch_size=2), keras.Input(shape[1:], batch_size=shape[0])
+        )
 
 
 @pytest.mark.backends("torch", reason="arguments are checked in Python")
