@@ -7,7 +7,7 @@ from keras import ops
 from keras_resample.arguments import as_size
 from keras_resample.backend.compiling import one_program
 from keras_resample.ops.grids import as_matrix, moved_by_affine
-from keras_resample.ops.keypoints import as_keypoints
+from keras_resample.ops.keypoints import as_keypoints, check_batches
 
 
 def affine_matrix(image_size, rotation=0.0, scale=1.0, translation=(0.0, 0.0), shear=0.0):
@@ -29,7 +29,7 @@ def affine_matrix(image_size, rotation=0.0, scale=1.0, translation=(0.0, 0.0), s
         float32 `(batch, 2, 3)`, a batch of 1 where all are numbers.
 
     Raises:
-        ValueError: if `image_size` is no size.
+        ValueError: if `image_size` is no size, another one has another shape, or batches differ.
 
     Example:
 
@@ -39,14 +39,24 @@ def affine_matrix(image_size, rotation=0.0, scale=1.0, translation=(0.0, 0.0), s
     True
     """
     height, width = as_size(image_size, "image_size")
-    rotation, scale, translation, shear = (
-        ops.cast(ops.convert_to_tensor(number), "float32")
-        for number in (rotation, scale, translation, shear)
+    shift = _of_batch(translation, "translation", (2,))
+    numbers = {
+        "rotation": _of_batch(rotation, "rotation"),
+        "scale": _of_batch(scale, "scale"),
+        "translation": shift[:, 0],
+        "down": shift[:, 1],
+        "shear": _of_batch(shear, "shear"),
+    }
+    batches = {name: number.shape[0] for name, number in numbers.items() if name != "down"}
+    if len(set(batches.values()) - {1, None}) > 1:
+        raise ValueError(
+            f"{', '.join(f'`{name}`' for name in batches)} must have one batch, or 1. "
+            f"Received: batches {batches}"
+        )
+    shape = ops.shape(sum(numbers.values()))
+    return affine_matrix_of(
+        height / width, *(ops.broadcast_to(number, shape) for number in numbers.values())
     )
-    numbers = rotation, scale, translation[..., 0], translation[..., 1], shear
-    shape = ops.shape(sum(numbers))
-    numbers = (ops.reshape(ops.broadcast_to(number, shape), (-1,)) for number in numbers)
-    return affine_matrix_of(height / width, *numbers)
 
 
 @one_program
@@ -76,7 +86,7 @@ def affine_keypoints(keypoints, matrix):
         float32 `(batch, n, 2)`, relative (x, y) of the samples.
 
     Raises:
-        ValueError: if `keypoints` or `matrix` has another shape.
+        ValueError: if `keypoints` or `matrix` has another shape, or one another batch.
 
     Example:
 
@@ -86,7 +96,9 @@ def affine_keypoints(keypoints, matrix):
     >>> float(moved[0, 0, 0]), float(moved[0, 0, 1])
     (0.75, 0.5)
     """
-    return _moved_back(as_keypoints(keypoints), as_matrix(matrix))
+    keypoints, matrix = as_keypoints(keypoints), as_matrix(matrix)
+    check_batches(keypoints, matrix, "matrix")
+    return _moved_back(keypoints, matrix)
 
 
 @one_program
@@ -101,3 +113,13 @@ def inverse_matrix(matrix):
     a, b, c, d = d / determinant, -b / determinant, -c / determinant, a / determinant
     rows = [[a, b, -(a * right + b * down)], [c, d, -(c * right + d * down)]]
     return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _of_batch(value, name, last=()):
+    """`value` as a float32 tensor (batch or 1, *last)."""
+    value = ops.cast(ops.convert_to_tensor(value), "float32")
+    shape, rank = tuple(value.shape), len(value.shape) - len(last)
+    if rank not in (0, 1) or shape[rank:] != last:
+        kinds = "have shape (2,) or (batch, 2)" if last else "be a number or have shape (batch,)"
+        raise ValueError(f"`{name}` must {kinds}. Received: {name} of shape {shape}")
+    return value if rank else value[None]

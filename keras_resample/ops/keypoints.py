@@ -23,3 +23,12 @@ def check_keypoints(keypoints, batch=None, name="keypoints"):
             f"`{name}` must have the batch of the images, {batch}. "
             f"Received: {name} of shape {keypoints}"
         )
+
+
+def check_batches(keypoints, other, name):
+    """Raises unless keypoints and `other` have one batch, or one of them a batch of 1."""
+    if len({keypoints.shape[0], other.shape[0]} - {1, None}) > 1:
+        raise ValueError(
+            f"`keypoints` must have the batch of `{name}`, {other.shape[0]}. "
+            f"Received: keypoints of shape {tuple(keypoints.shape)}"
+        )

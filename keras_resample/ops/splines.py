@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_resample.backend.compiling import compiled_once, one_program
 from keras_resample.ops.grids import as_pairs, uniform_grid
-from keras_resample.ops.keypoints import as_keypoints
+from keras_resample.ops.keypoints import as_keypoints, check_batches
 
 # A displacement of all control points by less than this share of their spacing never folds: it is
 # 1 / K, K = 2.0464 the largest sum of the spline's slopes (Choi and Lee, 2000).
@@ -64,7 +64,7 @@ def spline_keypoints(keypoints, control):
         float32 `(batch, n, 2)`, relative (x, y) of the samples.
 
     Raises:
-        ValueError: if `keypoints` or `control` has another shape.
+        ValueError: if `keypoints` or `control` has another shape, or one another batch.
 
     Example:
 
@@ -74,7 +74,9 @@ def spline_keypoints(keypoints, control):
     >>> kr.ops.spline_keypoints(np.full((2, 5, 2), 0.4), control).shape == (2, 5, 2)
     True
     """
-    return _inverse(as_keypoints(keypoints), as_control(control))
+    keypoints, control = as_keypoints(keypoints), as_control(control)
+    check_batches(keypoints, control, "control")
+    return _inverse(keypoints, control)
 
 
 @compiled_once
@@ -82,7 +84,8 @@ def _inverse(keypoints, control):
     def step(_, places):
         return keypoints - displacement_at(places, control)
 
-    return ops.fori_loop(0, STEPS, step, keypoints)
+    # The first step is outside, where one keypoint becomes those of the batch of control points.
+    return ops.fori_loop(1, STEPS, step, step(0, keypoints))
 
 
 def as_control(control):

@@ -74,6 +74,14 @@ def test_a_small_network_is_built_from_its_weights():
         kr.models.convert.from_torch(WEIGHTS, "cvlface", kr.models.MobileFaceNet())
 
 
+@pytest.mark.backends("torch", reason="shapes are read in Python")
+def test_heads_that_share_a_table_are_not_taken_for_one_head():
+    weights = {**WEIGHTS, "keypoint_linear.weight": np.zeros((2 * 49, 10), "float32")}
+    weights["keypoint_linear.bias"] = np.zeros(2 * 49, "float32")
+    with pytest.raises(ValueError, match="`model` must be given for another KP-RPE"):
+        kr.models.convert.from_torch(weights, "cvlface")
+
+
 def test_channels_may_be_reversed(published, inputs):
     flipped = kr.models.convert.from_torch(WEIGHTS, "cvlface", flip_channels=True)
     turned = {**inputs, "images": inputs["images"][..., ::-1]}

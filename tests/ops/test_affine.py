@@ -92,6 +92,11 @@ def test_gradients():
     [
         (np.zeros((2, 5)), np.zeros((2, 2, 3)), "`keypoints` must have shape"),
         (np.zeros((2, 5, 2)), np.zeros((2, 3, 3)), "`matrix` must have shape"),
+        (
+            np.zeros((2, 5, 2)),
+            np.zeros((3, 2, 3)),
+            "`keypoints` must have the batch of `matrix`, 3",
+        ),
     ],
 )
 @pytest.mark.backends("torch", reason="shapes are checked in Python")
@@ -100,6 +105,21 @@ def test_bad_arguments(keypoints, matrix, message):
         kr.ops.affine_keypoints(keypoints, matrix)
     with pytest.raises(ValueError, match="`image_size` must be"):
         kr.ops.affine_matrix(8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"translation": 0.1}, r"`translation` must have shape \(2,\) or \(batch, 2\)"),
+        ({"translation": (0.1,)}, "`translation` must have shape"),
+        ({"translation": (0.1, 0.2, 0.3)}, "`translation` must have shape"),
+        ({"rotation": [[10.0, 20.0]]}, "`rotation` must be a number"),
+        ({"rotation": [10.0, 20.0], "scale": [1.0, 1.0, 1.0]}, "`shear` must have one batch"),
+    ],
+)
+def test_bad_numbers(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kr.ops.affine_matrix(SIZE, **arguments)
 
 
 def test_numbers_stand_for_the_batch():

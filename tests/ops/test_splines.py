@@ -6,7 +6,7 @@ from keras import ops
 
 import keras_resample as kr
 from keras_resample.ops.splines import FOLD_FREE, displacement_at
-from tests.numerics import assert_close, to_numpy
+from tests.numerics import assert_close, check_gradients, to_numpy
 
 RANDOM = np.random.default_rng(0)
 CELLS = 4
@@ -82,6 +82,21 @@ def test_a_node_of_the_grid_is_where_its_place_went():
     found = kr.ops.spline_keypoints(grid.reshape(2, 16, 2), CONTROL)
     uniform = np.broadcast_to(to_numpy(kr.ops.uniform_grid((4, 4))), grid.shape)
     assert_close(found, uniform.reshape(2, 16, 2), 1e-6)
+
+
+def test_one_keypoint_under_several_splines_and_several_under_one():
+    points = RANDOM.uniform(0, 1, (2, 3, 2)).astype("float32")
+    for few, controls in ((points[:1], CONTROL), (points, CONTROL[:1])):
+        repeated = np.repeat(few, 2 // len(few), 0), np.repeat(controls, 2 // len(controls), 0)
+        found = kr.ops.spline_keypoints(few, controls)
+        assert_close(found, kr.ops.spline_keypoints(*repeated), 1e-6)
+    with pytest.raises(ValueError, match="`keypoints` must have the batch of `control`, 2"):
+        kr.ops.spline_keypoints(np.zeros((3, 1, 2)), CONTROL)
+
+
+def test_gradients():
+    points = RANDOM.uniform(0, 1, (2, 3, 2)).astype("float32")
+    check_gradients(kr.ops.spline_keypoints, points, CONTROL / 2, entries=6, tolerance=2e-2)
 
 
 @pytest.mark.parametrize("shape", [(7, 7, 2), (1, 7, 7, 3), (1, 3, 7, 2), (1, 7, 3, 2)])

@@ -89,7 +89,7 @@ def _read_lines(path, count):
             values = [float(field) for field in fields[1:]]
         except ValueError:
             values = []
-        if len(values) != 2 * count or np.isinf(values).any():
+        if len(values) != 2 * count or np.isinf(values).any() or _ends_in_a_number(fields[0]):
             must = f"be the name of an image and {count} times x y in pixels"
             raise wrong_line(path, number, must, line)
         names.append(fields[0])
@@ -98,6 +98,15 @@ def _read_lines(path, count):
         must = f"the {expected or ''} images that it announces".replace("  ", " ")
         raise ValueError(f"{os.fspath(path)!r} must hold {must}. Received: {len(names)} images")
     return names, np.array(points).reshape(-1, count, 2)
+
+
+def _ends_in_a_number(name):
+    """Whether a name is followed by a number, of a line that has more of them."""
+    _, *words = name.split()
+    try:
+        return bool(words) and float(words[-1]) is not None
+    except ValueError:
+        return False
 
 
 def _read_npz(path, count):

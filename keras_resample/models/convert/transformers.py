@@ -84,7 +84,13 @@ def build_transformer(shape, depth):
     if f"{KEYPOINTS}.weight" not in shape.tensors:
         return ViT({**measures, "num_heads": _known_heads(measures)}, **options)
     tables, numbers = shape.of(f"{KEYPOINTS}.weight", 2)
-    measures["num_heads"] = max(1, tables // NUM_BUCKETS // depth)
+    heads, rest = divmod(tables, NUM_BUCKETS * depth)
+    if rest or heads < 2:  # tables that heads share look as those of one head
+        raise ValueError(
+            "`model` must be given for another KP-RPE than the multi-head one, as its weights do "
+            f"not say how many heads it has. Received: model=None, {KEYPOINTS} of {tables} rows"
+        )
+    measures["num_heads"] = heads
     return KeypointViT(measures, num_keypoints=numbers // 2, **options)
 
 

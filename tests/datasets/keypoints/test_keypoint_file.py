@@ -76,6 +76,7 @@ def test_sizes_are_those_of_the_images(tmp_path):
             "Line 2 of .*points.txt' must be the name",
         ),
         (f"{NUMBERS}\n", "Line 1 of .*must be the name"),
+        (f"1.png {NUMBERS} 3 4\n", "Line 1 of .*5 times x y in pixels"),
         (f"1.png {NUMBERS[:-2]}xx\n", "Line 1 of .*5 times x y in pixels"),
         (f"1.png {NUMBERS[:-2]}inf\n", "Line 1 of .*5 times x y in pixels"),
         (f"1.png {NUMBERS}\n1.png {NUMBERS}\n", "must name an image once. Received: '1.png'"),
