@@ -29,7 +29,8 @@ def compare(settings=None, report=print):
     Transformer, `RegionPooling` and `AdaptiveRegionPooling` in the branch that looks at a part.
 
     For digits that are not upright (`KeypointSettings`): `ViT` with absolute, relative, iRPE and
-    rotary positions, `KeypointViT`, and a plain `ViT` on images aligned by the same keypoints.
+    rotary positions, `KeypointViT`, and a plain `ViT` on images aligned by the same keypoints; and
+    for aligned faces, verified where they are not.
 
     What is finished lies in `settings.out`: the same call again continues an interrupted run.
 

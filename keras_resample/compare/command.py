@@ -41,7 +41,8 @@ curves, and pictures of the regions.
 Trains the same vision transformer on upright digits with several encodings of positions (absolute,
 relative, iRPE, rotary, by keypoints) and on digits aligned by the same keypoints, and tests it on
 digits that are rotated, scaled, shifted and sheared: tables, accuracy against severity, and
-pictures of the attention bias.
+pictures of the attention bias. With --faces and --points it learns aligned faces, and verifies
+those of other people, warped, also with keypoints that are noisy or missing.
 """,
 }
 

@@ -29,6 +29,6 @@ def task_of(settings):
     for name, cls in SETTINGS.items():
         if isinstance(settings, cls):
             module = importlib.import_module(f"keras_resample.compare.{name}.task")
-            return getattr(module, name.capitalize())(settings)
+            return getattr(module, name.capitalize()).of(settings)
     known = " or ".join(cls.__name__ for cls in SETTINGS.values())
     raise ValueError(f"`settings` must be {known}. Received: settings={settings!r}")

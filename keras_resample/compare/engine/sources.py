@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import os
+from pathlib import Path
 from typing import ClassVar
 
 from keras_resample.compare.engine import checks
@@ -28,6 +29,19 @@ def digest(path):
     """Hash of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(path):
+    """Hash of what `path` holds: the bytes of a file, or names, sizes and times in a folder."""
+    path = Path(path)
+    if path.is_file():
+        return digest(path)
+    entries = sorted(
+        (str(entry.relative_to(path)), entry.stat().st_size, entry.stat().st_mtime_ns)
+        for entry in path.rglob("*")
+        if entry.is_file()
+    )
+    return hashlib.sha256(repr(entries).encode()).hexdigest()
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -57,6 +57,11 @@ class Task(abc.ABC):
     def __init__(self, settings):
         self.settings = settings
 
+    @classmethod
+    def of(cls, settings):
+        """The task of an instance of its settings."""
+        return cls(settings)
+
     @abc.abstractmethod
     def load(self, say):
         """Reads the data, and returns one sentence about them.

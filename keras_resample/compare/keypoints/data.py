@@ -23,7 +23,7 @@ class Part:
     """Images of one purpose.
 
     Args:
-        images: bytes (n, side, side, 1).
+        images: bytes (n, side, side, 1), of faces maybe (n, side, side, 3).
         keypoints: float32 (n, 5, 2), relative (x, y).
         labels: integers (n,).
     """
@@ -62,7 +62,7 @@ class Data:
     @property
     def template(self):
         """Where the keypoints of a training image lie on average, (5, 2)."""
-        return self.train.keypoints.mean(axis=0)
+        return np.nanmean(self.train.keypoints, axis=0)
 
 
 def load(settings):
@@ -135,7 +135,7 @@ def warped(part, transform, severity, settings):
         part.images,
         part.keypoints,
         **ranges(transform, severity, settings),
-        fill_mode="constant",
+        fill_mode=settings.fill_mode,
         seed=(WARP_SEED, TRANSFORMS.index(transform)),
     )
     return Part(np.rint(images).astype("uint8"), keypoints, part.labels)

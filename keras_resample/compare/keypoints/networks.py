@@ -2,10 +2,13 @@
 
 import keras
 
-from keras_resample import layers, models
+from keras_resample import heads, layers, models
 from keras_resample.compare.engine import flops
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.names import WITH_KEYPOINTS
+
+# Of the head of faces: those of networks that learn from nothing on few people.
+MARGIN, SCALE = 0.2, 32.0
 
 
 def input_names(method):
@@ -26,23 +29,38 @@ def build(method, settings, num_classes, template, seed):
     Returns:
         A Functional model of a dict of `input_names(method)`.
     """
+    encoder = build_encoder(method, settings, 1, template, seed)
+    logits = keras.layers.Dense(num_classes, name="logits")(encoder.output)
+    return keras.Model(encoder.input, logits)
+
+
+def recognizer(method, settings, channels, num_classes, template, seed):
+    """The `Recognizer` of a method, of people, with the arguments of `build`."""
+    encoder = build_encoder(method, settings, channels, template, seed)
+    return models.Recognizer(encoder, heads.CosFace(num_classes, margin=MARGIN, scale=SCALE))
+
+
+def build_encoder(method, settings, channels, template, seed):
+    """The network of a method, from bytes (b, side, side, channels) to (b, width).
+
+    Keypoints of faces may be missing (NaN): an attention leaves them out.
+    """
     keras.utils.set_random_seed(seed)
     size = settings.size, settings.size
-    inputs = {"images": keras.Input((*size, 1), name="images")}
+    inputs = {"images": keras.Input((*size, channels), name="images")}
     x = keras.layers.Rescaling(1 / 255)(inputs["images"])
     if method in WITH_KEYPOINTS:
         inputs["keypoints"] = keras.Input(template.shape, dtype="float32", name="keypoints")
     if method == "absolute-drawn":
         x = keras.layers.Concatenate()([x, KeypointChannel(size)(inputs["keypoints"])])
     if method == "aligned":
-        align = layers.KeypointAlignment(size, template, fill_mode="constant")
+        align = layers.KeypointAlignment(size, template, fill_mode=settings.fill_mode)
         x, _ = align(x, inputs["keypoints"])
     measures = {name: getattr(settings, name) for name in ("width", "depth", "num_heads")}
     options = {"patch_size": settings.patch_size, "embedding_dim": settings.width}
     if method == "keypoint":
-        network = models.KeypointViT(
-            measures, x.shape[1:], num_keypoints=len(template), name="network", **options
-        )
+        options |= {"num_keypoints": len(template), "missing_keypoints": bool(settings.faces)}
+        network = models.KeypointViT(measures, x.shape[1:], name="network", **options)
         x = {"images": x, "keypoints": inputs["keypoints"]}
     else:
         position = method if method in ("relative", "irpe", "rotary") else "absolute"
@@ -51,7 +69,7 @@ def build(method, settings, num_classes, template, seed):
         tokens = network.get_layer("norm").output
         embedding = keras.layers.GlobalAveragePooling1D(name="mean")(tokens)
         network = keras.Model(network.input, embedding, name="network")
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(network(x)))
+    return keras.Model(inputs, network(x))
 
 
 def gflops(model):

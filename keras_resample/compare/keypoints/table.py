@@ -1,11 +1,17 @@
 """The tables of a comparison on warped digits, for a terminal and as Markdown."""
 
+import operator
 import statistics
 
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
 from keras_resample.compare.keypoints.names import BASELINES, METHODS, TITLES, TRANSFORMS
 
+# The numbers of a record that networks are set against each other by.
+MEASURED = {
+    "points transformed": operator.itemgetter("transformed"),
+    "upright": operator.itemgetter("accuracy"),
+}
 HEADS = {
     "mean": "The mean of the last tokens is classified.",
     "flatten": "The embedding is classified, a projection of the last tokens by their places.",
@@ -74,8 +80,13 @@ def by_severity(results, transform):
     return report.table(header, rows)
 
 
-def differences(records):
-    """Seed by seed, how far each network lies above each baseline; each two once."""
+def differences(records, measured=MEASURED):
+    """Seed by seed, how far each network lies above each baseline; each two once.
+
+    Args:
+        records: of all runs.
+        measured: dict from the name of a number to a function that reads it in a record.
+    """
     by_method, lines = trainings(records), []
     for number, baseline in enumerate(BASELINES, 1):
         base = {record["seed"]: record for record in by_method.get(baseline, [])}
@@ -83,21 +94,20 @@ def differences(records):
             pairs = [(r, base[r["seed"]]) for r in own if r["seed"] in base]
             if method in BASELINES[:number] or not pairs:
                 continue
-            gains = [
-                percent(mean_std([one[key] - other[key] for one, other in pairs]), sign="+")
-                for key in ("transformed", "accuracy")
-            ]
-            lines.append(
-                f"* {TITLES[method]} - {TITLES[baseline]}: {gains[0]} points transformed, "
-                f"{gains[1]} upright"
-            )
+            gains = ", ".join(_gain(pairs, name, read) for name, read in measured.items())
+            lines.append(f"* {TITLES[method]} - {TITLES[baseline]}: {gains}")
     return lines
+
+
+def _gain(pairs, name, read):
+    pairs = [(read(one), read(other)) for one, other in pairs]
+    gains = [None if None in pair else pair[0] - pair[1] for pair in pairs]
+    return f"{percent(mean_std(gains), sign='+')} {name}"
 
 
 def notes(results):
     """How it was made."""
     settings = results["settings"]
-    seeds = ", ".join(map(str, sorted({record["seed"] for record in results["runs"]})))
     severities = ", ".join(f"{severity:g}" for severity in settings["severities"])
     return [
         "## How it was made\n",
@@ -120,10 +130,25 @@ def notes(results):
         "* Keypoints drawn: a further channel with a Gaussian dot of one pixel at each. Images "
         "aligned: turned, scaled and shifted, in training too, so that the keypoints come to their "
         "mean places on training images; `KeypointAlignment`, which does not undo a shear.",
+        f"{networks_note(settings)} Softmax cross-entropy.",
+        *training_notes(results),
+    ]
+
+
+def networks_note(settings):
+    """The line about the networks."""
+    return (
         f"* `ViT` and `KeypointViT` of width {settings['width']}, depth {settings['depth']}, "
         f"{settings['num_heads']} heads, patches of {settings['patch_size']} pixels; every one has "
-        f"absolute positions, and what is named besides. {HEADS[settings['head']]} Softmax "
-        "cross-entropy.",
+        f"absolute positions, and what is named besides. {HEADS[settings['head']]}"
+    )
+
+
+def training_notes(results):
+    """The lines about the training, and about what was counted and timed."""
+    settings = results["settings"]
+    seeds = ", ".join(map(str, sorted({record["seed"] for record in results["runs"]})))
+    return [
         f"* AdamW, epochs: {settings['epochs']}, batches of {settings['batch_size']}; a tenth of "
         f"the steps warm-up to {settings['learning_rate']:g}, then a cosine to 0. Weight decay "
         "0.05 of kernels, and of nothing else.",

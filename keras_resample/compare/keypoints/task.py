@@ -23,6 +23,13 @@ class Keypoints(Task):
 
     reports_all = True
 
+    @classmethod
+    def of(cls, settings):
+        """The task of these settings, which is another one over faces."""
+        from keras_resample.compare.keypoints.face_task import Faces
+
+        return (Faces if settings.faces else cls)(settings)
+
     def load(self, say):
         say("Reading and warping the digits ...")
         self.data = data.load(self.settings)
@@ -43,8 +50,7 @@ class Keypoints(Task):
         return 1.0
 
     def model(self, run):
-        classes, template = self.data.num_classes, self.data.template
-        network = networks.build(run.method, self.settings, classes, template, run.seed)
+        network = self.network(run)
         steps = self.settings.epochs * len(self.batches(run, 0))
         warm = round(WARM * steps)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -62,6 +68,11 @@ class Keypoints(Task):
         network.optimizer.exclude_from_weight_decay(undecayed)
         network.optimizer.build(network.trainable_variables)
         return network
+
+    def network(self, run):
+        """The network of a run, not compiled."""
+        classes, template = self.data.num_classes, self.data.template
+        return networks.build(run.method, self.settings, classes, template, run.seed)
 
     def batches(self, run, epoch):
         names = networks.input_names(run.method)

@@ -1,7 +1,6 @@
 """What a comparison of recognizers is asked to do."""
 
 import dataclasses
-import hashlib
 import math
 import os
 from pathlib import Path
@@ -10,7 +9,7 @@ from keras_resample.compare.engine import checks
 from keras_resample.compare.engine import settings as base
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.engine.settings import redefault, setting
-from keras_resample.compare.engine.sources import digest
+from keras_resample.compare.engine.sources import fingerprint
 from keras_resample.compare.recognition import names
 
 ENCODERS = ("small", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "iresnet200")
@@ -165,17 +164,5 @@ class Settings(base.Settings):
         values = super().numbers()
         if self.images is not None:
             values["images"] = str(Path(self.images).resolve())
-            values["files"] = _fingerprint(Path(self.images))
+            values["files"] = fingerprint(self.images)
         return values
-
-
-def _fingerprint(path):
-    """Hash of what `path` holds: the bytes of a file, or names, sizes and times in a folder."""
-    if path.is_file():
-        return digest(path)
-    entries = sorted(
-        (str(entry.relative_to(path)), entry.stat().st_size, entry.stat().st_mtime_ns)
-        for entry in path.rglob("*")
-        if entry.is_file()
-    )
-    return hashlib.sha256(repr(entries).encode()).hexdigest()
