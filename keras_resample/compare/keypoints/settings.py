@@ -14,9 +14,9 @@ DIGITS_SIZE, MNIST_SIZE = 28, 40
 HEADS = ("flatten", "mean")
 # What is not given, over digits and over faces.
 DIGITS = {"patch_size": 4, "width": 64, "depth": 3, "translation": 0.15, "shear": 0.2}
-DIGITS |= {"test": 0.25, "validation": 0.2, "epochs": 40, "learning_rate": 1e-3}
+DIGITS |= {"test": 0.25, "validation": 0.2, "epochs": 40}
 FACES = {"patch_size": 8, "width": 128, "depth": 4, "translation": 0.1, "shear": 0.0}
-FACES |= {"validation": 0.1, "epochs": 30, "learning_rate": 5e-4}
+FACES |= {"validation": 0.1, "epochs": 30}
 FACES_SIZE = 64
 
 
@@ -156,12 +156,7 @@ class KeypointSettings(SourceSettings):
     )
     out: str = redefault("out", "runs/keypoints")
     seeds: tuple[int, ...] = redefault("seeds", (0, 1, 2))
-    learning_rate: float | None = redefault(
-        "learning_rate",
-        None,
-        text=f"of AdamW after its warm-up (default: {DIGITS['learning_rate']:g}, "
-        f"{FACES['learning_rate']:g} of --faces)",
-    )
+    learning_rate: float = redefault("learning_rate", 1e-3, text="of AdamW after its warm-up")
 
     def __post_init__(self):
         super().__post_init__()
