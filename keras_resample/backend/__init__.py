@@ -24,6 +24,7 @@ from keras_resample.backend.reference import (
     bilinear_of,
     check_pixels,
     constant,
+    fuses_attention,
     fusion,
     gather,
     grouped_convolution,
@@ -38,6 +39,7 @@ if keras.backend.backend() == "tensorflow":
     from keras_resample.backend.tensorflow import (
         bilinear,
         check_pixels,
+        fuses_attention,
         fusion,
         gather,
         grouped_convolution,
@@ -46,11 +48,12 @@ if keras.backend.backend() == "tensorflow":
         smallest,
     )
 elif keras.backend.backend() == "jax":
-    from keras_resample.backend.jax import bilinear, gather, nearest
+    from keras_resample.backend.jax import bilinear, fuses_attention, gather, nearest
 elif keras.backend.backend() == "torch":
     from keras_resample.backend.torch import (
         bilinear,
         constant,
+        fuses_attention,
         gather,
         significance,
         smallest,

@@ -74,6 +74,11 @@ def gather(table, index, axis=0):
     return table.at[place].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
+def fuses_attention(bias, dtype):
+    """See `reference.fuses_attention`: a CPU does not compute it in float16."""
+    return dtype != "float16"
+
+
 def nearest(images, rows, cols):
     """See `reference.nearest`; no index counts the pixels of the whole batch."""
     return take(images, rows * images.shape[2] + cols)

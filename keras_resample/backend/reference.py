@@ -261,6 +261,11 @@ def fusion():
     return contextlib.nullcontext()
 
 
+def fuses_attention(bias, dtype):
+    """Whether Keras's fused product of attention is the better one, with this bias or None."""
+    return True
+
+
 def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_rate):
     """Convolution whose groups are told by the channels of `inputs` over those of the kernel."""
     return ops.conv(inputs, kernel, tuple(strides), padding, data_format, dilation_rate)

@@ -185,6 +185,11 @@ def smallest(values, count):
     return tf.reduce_min(values, axis=0)[None], index[None]
 
 
+def fuses_attention(bias, dtype):
+    """See `reference.fuses_attention`: two products and a softmax are faster."""
+    return False
+
+
 def mapped(function, values, shape, dtype):
     """See `reference.mapped`: `keras.ops.map` traces the function twice, to learn what it gives."""
     known = [n if isinstance(n, int) else None for n in shape]

@@ -240,6 +240,13 @@ def gather(table, index, axis=0):
     return rows.reshape(*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
 
 
+def fuses_attention(bias, dtype):
+    """See `reference.fuses_attention`: its gradient to a bias is slower on a CPU, and adds in no
+    order on a GPU.
+    """
+    return bias is None or not (bias.requires_grad and torch.is_grad_enabled())
+
+
 def smallest(values, count):
     """See `reference.smallest`; `topk` finds the first of integers: bits of the value, index."""
     if count == 1:

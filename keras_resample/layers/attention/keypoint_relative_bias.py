@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_bool, as_integer, check_choice
 from keras_resample.layers.attention.patch_grid import BucketLayer, beside_class_tokens
 from keras_resample.ops.grids import uniform_grid
@@ -138,10 +139,11 @@ class KeypointRelativeBias(BucketLayer):
 
     def _bias_of(self, keypoints, present, table):
         """Bias (batch, heads, n, n) of one depth."""
-        slope, constant = self._tables(keypoints, present, table)
-        bias = read_tables(constant, self.ids)
-        if slope is not None:
-            bias += read_tables(slope, self.ids)
+        with backend.fusion():
+            slope, constant = self._tables(keypoints, present, table)
+            bias = read_tables(constant, self.ids)
+            if slope is not None:
+                bias += read_tables(slope, self.ids)
         batch, _, queries, keys = ops.shape(bias)
         bias = ops.broadcast_to(bias, (batch, self.num_heads, queries, keys))
         return ops.cast(beside_class_tokens(bias, self.num_class_tokens), self.compute_dtype)

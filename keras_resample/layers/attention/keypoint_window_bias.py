@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_integer
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.ops.relative_position import bucket_ids, read_tables
@@ -86,17 +87,8 @@ class KeypointWindowBias(KeypointRelativeBias):
     def call(self, keypoints, present=None, index=0, shift=0):
         index = self._checked_index(as_integer(index, "index", 0))
         keypoints = self._checked_keypoints(keypoints, present)
-        slope, constant = self._tables(keypoints, present, 0 if self.share_depth else index)
-        places = places_in_windows(self.grid_size, self.window_size, self._shift(shift))
-        inside = (places >= 0).astype("float32")[:, None, :, None]
-        bias = read_tables(constant[:, None], self.ids) * ops.convert_to_tensor(inside)
-        if slope is not None:
-            batch, heads, count, buckets = ops.shape(slope)
-            slope = ops.pad(slope, ((0, 0), (0, 0), (0, 1), (0, 0)))  # a row for padding
-            order = ops.convert_to_tensor(np.where(places < 0, count, places).reshape(-1))
-            slope = ops.take(slope, order, axis=2)
-            slope = ops.reshape(slope, (batch, heads, *places.shape, buckets))
-            bias += read_tables(ops.transpose(slope, (0, 2, 1, 3, 4)), self.ids)
+        with backend.fusion():
+            bias = self._bias_in_windows(keypoints, present, index, shift)
         batch, windows, _, queries, keys = ops.shape(bias)
         bias = ops.broadcast_to(bias, (batch, windows, self.num_heads, queries, keys))
         return ops.cast(bias, self.compute_dtype)
@@ -117,6 +109,21 @@ class KeypointWindowBias(KeypointRelativeBias):
         config = super().get_config()
         del config["num_class_tokens"]
         return {**config, "window_size": self.window_size}
+
+    def _bias_in_windows(self, keypoints, present, index, shift):
+        """Bias (batch, windows, 1 or heads, n, n) of one depth, in float32."""
+        slope, constant = self._tables(keypoints, present, 0 if self.share_depth else index)
+        places = places_in_windows(self.grid_size, self.window_size, self._shift(shift))
+        inside = (places >= 0).astype("float32")[:, None, :, None]
+        bias = read_tables(constant[:, None], self.ids) * ops.convert_to_tensor(inside)
+        if slope is not None:
+            batch, heads, count, buckets = ops.shape(slope)
+            slope = ops.pad(slope, ((0, 0), (0, 0), (0, 1), (0, 0)))  # a row for padding
+            order = ops.convert_to_tensor(np.where(places < 0, count, places).reshape(-1))
+            slope = ops.take(slope, order, axis=2)
+            slope = ops.reshape(slope, (batch, heads, *places.shape, buckets))
+            bias += read_tables(ops.transpose(slope, (0, 2, 1, 3, 4)), self.ids)
+        return bias
 
     def _shift(self, shift):
         shift = as_integer(shift, "shift", 0)

@@ -3,15 +3,14 @@
 import keras
 from keras import layers, ops
 
+from keras_resample import backend
+
 PRODUCTS = ("auto", "fused", "einsum")
 
 
-def is_fused(attention, dtype):
+def is_fused(attention, bias, dtype):
     """Whether the product is Keras's fused one; "auto" is the faster one of the backend."""
-    if attention != "auto":
-        return attention == "fused"
-    backend = keras.backend.backend()
-    return backend != "tensorflow" and not (backend == "jax" and dtype == "float16")
+    return backend.fuses_attention(bias, dtype) if attention == "auto" else attention == "fused"
 
 
 def dense_of(layer, units, name, **options):

@@ -32,8 +32,10 @@ class RelativeAttention(keras.layers.Layer):
             `values(weights)` what is added to the output of the heads.
         qkv_bias: whether queries, keys and values have biases.
         attention: `"fused"` is `keras.ops.dot_product_attention`, `"einsum"` two products and a
-            softmax. `"auto"` is einsum on TensorFlow, where it is faster, on JAX in float16, which
-            its fused one does not compute on a CPU, and where `position` needs the weights.
+            softmax. `"auto"` is einsum on TensorFlow, where it is faster, on PyTorch while a bias
+            is trained, where the fused one is slower and on a GPU may add in no fixed order, on JAX
+            in float16, which its fused one does not compute on a CPU, and where `position` needs
+            the weights.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -148,7 +150,7 @@ class RelativeAttention(keras.layers.Layer):
         """What the heads read, (batch, n, heads, key_dim)."""
         scale = (self.width // self.num_heads) ** -0.5
         if not self._on_values:
-            fused = is_fused(self.attention, self.compute_dtype)
+            fused = is_fused(self.attention, bias, self.compute_dtype)
             return attend(queries, keys, values, bias, scale, fused)
         weights = weights_of(queries, keys, bias, scale)
         outputs = ops.einsum("bhqk,bkhd->bqhd", weights, values)

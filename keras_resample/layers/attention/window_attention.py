@@ -109,7 +109,7 @@ class WindowAttention(keras.layers.Layer):
             bias = ops.cast(bias, self.compute_dtype)
             shape = (ops.shape(maps)[0], count, self.num_heads, length, length)
             bias = ops.reshape(ops.broadcast_to(bias, shape), (-1, *shape[2:]))
-        fused = is_fused(self.attention, self.compute_dtype)
+        fused = is_fused(self.attention, bias, self.compute_dtype)
         outputs = attend(queries, keys, values, bias, 1.0, fused)
         outputs = self.projection(ops.reshape(outputs, (-1, count, length, channels)))
         return from_windows(outputs, grid_size, self.window_size, shift)
