@@ -204,7 +204,8 @@ def fit_similarity(source, target, numpy):
     """
     is_there = numpy.all(numpy.isfinite(source), axis=-1, keepdims=True)
     source, target = numpy.where(is_there, source, 0.0), numpy.where(is_there, target, 0.0)
-    count = numpy.maximum(numpy.sum(numpy.where(is_there, 1.0, 0.0), axis=1), 1.0)
+    ones = numpy.ones_like(source[..., :1])
+    count = numpy.maximum(numpy.sum(numpy.where(is_there, ones, 0.0), axis=1), 1.0)
     means = [numpy.sum(points, axis=1) / count for points in (source, target)]
     source, target = (
         numpy.where(is_there, points - mean[:, None], 0.0)

@@ -1,5 +1,6 @@
 """Alignment is Umeyama's least squares, finds what was warped, and stays where it cannot help."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -97,6 +98,14 @@ def test_nothing_to_align_by_is_a_resize():
     nowhere[3] = np.float32(1 / 3) + np.float32(1e-6) * RANDOM.random((5, 2))
     matrix = to_numpy(kr.ops.similarity_matrix(nowhere, (112, 112)))
     np.testing.assert_array_equal(matrix, np.repeat(IDENTITY[None], 4, axis=0))
+
+
+def test_the_matrix_is_float32_whatever_the_precision_of_keras():
+    expected = kr.ops.similarity_matrix(NOISY, (50, 60))
+    keras.config.set_floatx("float64")
+    found = kr.ops.similarity_matrix(NOISY.astype("float64"), (50, 60))
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    assert_close(found, expected)
 
 
 def test_channels_first_and_other_templates():

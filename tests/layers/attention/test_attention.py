@@ -8,7 +8,7 @@ from keras import ops
 import keras_resample as kr
 from keras_resample.ops.relative_position import bucket_ids, offset_ids
 from tests.layer_test_case import check_layer
-from tests.numerics import assert_close, to_numpy
+from tests.numerics import assert_close, in_one_piece, to_numpy
 
 RANDOM = np.random.default_rng(0)
 TOKENS = RANDOM.normal(size=(3, 6, 8)).astype("float32")
@@ -37,6 +37,11 @@ def attention_of(attention="einsum", **arguments):
     return layer
 
 
+def built(layer):
+    layer.build((None, 6, 8), (None, 5, 2))
+    return layer
+
+
 def test_keypoints():
     present = np.array([[True] * 5, [True, False, True, True, False], [True] * 5])
     inputs = {"tokens": TOKENS, "keypoints": POINTS, "present": present}
@@ -48,8 +53,8 @@ def test_keypoints():
 
 def test_the_two_kernels_start_with_other_numbers():
     layers = attention_of(), kr.layers.WindowAttention(2, window_size=2)
-    for layer, inputs in zip(layers, (TOKENS, TOKENS.reshape(3, 2, 3, 8)), strict=True):
-        layer(inputs)
+    for layer, shape in zip(layers, ((None, 6, 8), (None, 2, 3, 8)), strict=True):
+        layer.build(shape)
         first, second = (
             to_numpy(part.kernel).ravel()[:9] for part in (layer.qkv, layer.projection)
         )
@@ -58,23 +63,20 @@ def test_the_two_kernels_start_with_other_numbers():
 
 @pytest.mark.parametrize("attention", ["einsum", "fused"])
 def test_no_image(attention):
-    layer = attention_of(attention, position=POSITIONS["contextual"]())
-    assert layer(TOKENS[:0], POINTS[:0]).shape == (0, 6, 8)
+    layer = built(attention_of(attention, position=POSITIONS["contextual"]()))
+    assert in_one_piece(layer, TOKENS[:0], POINTS[:0]).shape == (0, 6, 8)
 
 
 @pytest.mark.parametrize("name", ["values", "rotary"])
 def test_a_bias_and_a_position_of_another_precision(name):
-    bias = RANDOM.normal(size=(1, 2, 6, 6)).astype("float32")
-    exact = attention_of(position=POSITIONS[name](), dtype="float32")
-    exact(TOKENS, POINTS)
-    randomize(exact)
-    expected = to_numpy(exact(TOKENS, POINTS, bias))
-    for policies in (("mixed_float16", "float32"), ("float32", "mixed_float16")):
-        keras.config.set_dtype_policy(policies[1])
-        layer = attention_of(position=POSITIONS[name](), dtype=policies[0])
-        layer(TOKENS, POINTS)
+    inputs = TOKENS, POINTS, RANDOM.normal(size=(1, 2, 6, 6)).astype("float32")
+    exact = randomize(built(attention_of(position=POSITIONS[name](), dtype="float32")))
+    expected = in_one_piece(exact, *inputs)
+    for own, policy in (("mixed_float16", "float32"), ("float32", "mixed_float16")):
+        keras.config.set_dtype_policy(policy)
+        layer = built(attention_of(position=POSITIONS[name](), dtype=own))
         layer.set_weights(exact.get_weights())
-        found = layer(TOKENS, POINTS, ops.convert_to_tensor(bias))
+        found = in_one_piece(layer, *map(ops.convert_to_tensor, inputs))
         assert keras.backend.standardize_dtype(found.dtype) == layer.compute_dtype
         assert_close(found, expected, 1e-2)
 
@@ -126,15 +128,19 @@ def test_zero_weights_are_plain_attention(attention):
 
 @pytest.mark.parametrize("attention", ["einsum", "fused"])
 def test_the_bias_is_added_to_the_logits(attention):
-    layer = attention_of(attention)
-    layer(TOKENS, POINTS)
-    randomize(layer)
-    bias = to_numpy(layer.keypoint_bias(POINTS, index=0))
-    found = layer(TOKENS, POINTS)
+    layer = randomize(built(attention_of(attention)))
+
+    def all_ways(points):
+        bias = layer.keypoint_bias(points, index=0)
+        own, given = layer(TOKENS, points), layer(TOKENS, bias=bias)
+        return bias, own, given, layer(TOKENS, points, bias=bias)
+
+    bias, found, given, both = map(to_numpy, in_one_piece(all_ways, POINTS))
     assert_close(found, expected_attention(layer, TOKENS, bias))
-    assert_close(layer(TOKENS, bias=bias), found)
-    assert_close(layer(TOKENS, POINTS, bias=bias), expected_attention(layer, TOKENS, 2 * bias))
-    assert np.abs(to_numpy(found) - to_numpy(layer(TOKENS, POINTS + 0.1))).max() > 1e-3
+    assert_close(given, found)
+    assert_close(both, expected_attention(layer, TOKENS, 2 * bias))
+    other = in_one_piece(all_ways, POINTS + np.float32(0.1))[1]
+    assert np.abs(found - to_numpy(other)).max() > 1e-3
 
 
 def test_a_constant_for_all_buckets_changes_nothing():

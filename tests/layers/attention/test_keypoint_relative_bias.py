@@ -10,7 +10,7 @@ from keras import ops
 import keras_resample as kr
 from keras_resample.ops.relative_position import bucket_ids
 from tests.layer_test_case import check_layer
-from tests.numerics import assert_close, gradients, to_numpy
+from tests.numerics import assert_close, gradients, in_one_piece, to_numpy
 
 GOLDENS = np.load(Path(__file__).parents[2] / "goldens" / "kprpe_bias.npz")
 FORMS = {
@@ -62,7 +62,8 @@ def test_biases_are_those_of_the_reference(name):
     layer.kernel.assign(GOLDENS[f"{name}/W"].reshape(layer.kernel.shape))
     layer.bias.assign(GOLDENS[f"{name}/b"].reshape(layer.bias.shape))
     expected = GOLDENS[f"{name}/bias"]
-    assert_close(to_numpy(layer(keypoints))[:, : expected.shape[1]], expected)
+    found = to_numpy(in_one_piece(layer, keypoints))
+    assert_close(found[:, : expected.shape[1]], expected)
 
 
 def test_the_absolute_form_is_that_of_the_paper():
@@ -73,7 +74,7 @@ def test_the_absolute_form_is_that_of_the_paper():
     layer.bias.assign(GOLDENS["keypoint/b"].reshape(layer.bias.shape))
     tables = GOLDENS["keypoint/tables"][0, :, 0, 0]
     expected = tables[:, to_numpy(kr.ops.relative_position_buckets((4, 4))[0])]
-    found = layer(keypoints)
+    found = to_numpy(in_one_piece(layer, keypoints))
     assert found.shape == (2, 2, 3, 16, 16)
     for depth in range(2):
         for head in range(3):
@@ -99,7 +100,8 @@ def test_by_a_loop(mode, method):
                 where = where if mode == "absolute" else center[axis] - where
                 value += present[image, point] * where * kernel[2 * point + axis, h, bucket]
             expected[image, head, i + 1, j + 1] += value
-    assert_close(layer(KEYPOINTS, present, index=0), expected)
+    found = in_one_piece(lambda points: layer(points, present, index=0), KEYPOINTS)
+    assert_close(found, expected)
 
 
 def test_a_missing_keypoint_may_be_nan_and_stays_in_its_image():
@@ -107,10 +109,10 @@ def test_a_missing_keypoint_may_be_nan_and_stays_in_its_image():
     broken = KEYPOINTS.copy()
     broken[1, 2] = np.nan
     present = ~np.isnan(broken[..., 0])
-    found = to_numpy(layer(broken, present))
+    found = to_numpy(in_one_piece(layer, broken, present))
     assert np.isfinite(found).all()
-    assert_close(found[0, ::2], layer(KEYPOINTS[::2])[0])
-    spread = to_numpy(layer(broken))[0]
+    assert_close(found[0, ::2], to_numpy(in_one_piece(layer, KEYPOINTS))[0, ::2])
+    spread = to_numpy(in_one_piece(layer, broken))[0]
     assert np.isnan(spread[1]).all() and np.isfinite(spread[::2]).all()
 
 
@@ -118,16 +120,22 @@ def test_keypoints_that_move_by_a_patch_move_the_bias_by_a_token():
     layer = filled(kr.layers.KeypointRelativeBias(2, grid_size=(4, 5)))
     step = np.array([1 / 5, 1 / 4], "float32")
     shape = (3, 2, 4, 5, 4, 5)
-    before = to_numpy(layer(KEYPOINTS, index=0)).reshape(shape)
-    after = to_numpy(layer(KEYPOINTS + step, index=0)).reshape(shape)
+    before, after = (
+        to_numpy(in_one_piece(layer, points)).reshape(shape)
+        for points in (KEYPOINTS, KEYPOINTS + step)
+    )
     assert_close(after[:, :, 1:, 1:, 1:, 1:], before[:, :, :-1, :-1, :-1, :-1])
 
 
 def test_one_depth_is_that_of_all():
     layer = filled(kr.layers.KeypointRelativeBias(2, depth=3, grid_size=2))
-    whole = layer(KEYPOINTS)
-    for index in range(3):
-        assert_close(layer(KEYPOINTS, index=index), whole[index])
+
+    def all_ways(points):
+        return layer(points), [layer(points, index=index) for index in range(3)]
+
+    whole, parts = in_one_piece(all_ways, KEYPOINTS)
+    for index, part in enumerate(parts):
+        assert_close(part, whole[index])
     assert np.ptp(to_numpy(whole), axis=0).min() > 0
 
 
@@ -159,7 +167,7 @@ def test_half_precision_keeps_coordinates():
     exact = filled(kr.layers.KeypointRelativeBias(2, grid_size=14))
     layer.build(KEYPOINTS.shape)
     layer.set_weights(exact.get_weights())
-    half, full = to_numpy(layer(KEYPOINTS)), to_numpy(exact(KEYPOINTS))
+    half, full = (to_numpy(in_one_piece(one, KEYPOINTS)) for one in (layer, exact))
     assert half.dtype == "float16"
     # Rounded once, at the end.
     np.testing.assert_allclose(half, full, rtol=2.0**-10, atol=1e-6)
