@@ -9,7 +9,7 @@ from keras_resample.ops.affine import affine_keypoints
 from keras_resample.ops.grids import grid_from_affine
 from keras_resample.ops.keypoints import as_keypoints, check_keypoints
 from keras_resample.ops.sampling import image_sides, sample
-from keras_resample.ops.sampling_arguments import check_images
+from keras_resample.ops.sampling_arguments import check_concrete, check_images
 
 # Left and right eye of the image, nose, left and right corner of the mouth: insightface's places in
 # a face of 112 x 112 pixels, whose centres are at integers.
@@ -127,7 +127,8 @@ def align(
 
     Raises:
         ValueError: for what `similarity_matrix` and `sample` refuse, an `alpha` outside of [0, 1],
-            and keypoints of another batch.
+            keypoints of another batch, and for the inputs of a functional model, which take
+            `keras_resample.layers.KeypointAlignment`.
 
     Example:
 
@@ -145,6 +146,7 @@ def align(
     """
     size, alpha = as_size(size), as_number(alpha, "alpha", "[0, 1]")
     data_format = as_data_format(data_format)
+    check_concrete("KeypointAlignment", images=images, keypoints=keypoints)
     images, keypoints = ops.convert_to_tensor(images), as_keypoints(keypoints)
     check_images(images.shape, data_format)
     check_keypoints(keypoints.shape, images.shape[0])

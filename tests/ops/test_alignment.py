@@ -143,6 +143,7 @@ def test_gradients_reach_keypoints_also_beside_what_is_missing():
         ({"template": np.zeros((5, 2))}, "`template` must have two different points"),
         ({"alpha": 1.5}, "`alpha` must be a number in"),
         ({"size": 112}, "`size` must be two positive integers"),
+        ({"images": keras.Input((8, 8, 1))}, "by `keras_resample.layers.KeypointAlignment`"),
     ],
 )
 @pytest.mark.backends("torch", reason="arguments are checked in Python")

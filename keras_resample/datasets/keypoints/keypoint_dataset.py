@@ -31,7 +31,8 @@ class KeypointDataset(ShuffledDataset):
               of `dataset.paths`;
             * any callable or Keras model from images, as the dataset serves them, to `(batch, k,
               2)`, such as a landmark detector. It is called once, batch by batch, and nothing is
-              ever downloaded.
+              ever downloaded. Of images that are served channels first, tell
+              `foreground_keypoints` and `warp_with_keypoints` so by their `data_format`.
         warp: None, or a callable `(images, keypoints, seed=...) -> (images, keypoints)` of numpy
             arrays that augments each batch, such as `functools.partial(warp_with_keypoints,
             rotation=30)`. Its seed is `(dataset.seed, epoch, batch)`.

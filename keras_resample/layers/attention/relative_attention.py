@@ -20,7 +20,8 @@ class RelativeAttention(keras.layers.Layer):
     positions.
 
     Queries, keys and values are one dense layer, as is what joins the heads, so that `quantize` and
-    `enable_lora` of Keras reach them.
+    `enable_lora` of Keras reach them. (As of Keras's own attention, a `.keras` file of a quantized
+    one is not loaded: save it before, and quantize what was loaded.)
 
     Args:
         num_heads: number of heads.

@@ -46,7 +46,8 @@ def KeypointViT(
         num_keypoints: Keypoints of an image, such as 5 of a face and 17 of a body.
         mode: As of `KeypointRelativeBias`.
         missing_keypoints: Whether a keypoint may be NaN, which leaves it out. It costs tables of
-            all places for each image; without, a NaN gives NaN for its own image.
+            all places for each image; without, a NaN gives NaN for its own image, and in training
+            for all, by the batch normalizations.
 
     Returns:
         A Functional `keras.Model` from a dict of `"images"` and `"keypoints"` `(b, num_keypoints,
