@@ -28,14 +28,15 @@ class KeypointWindowBias(KeypointRelativeBias):
 
     Call arguments:
         keypoints, present: as of `KeypointRelativeBias`.
-        index: depth to give the bias of.
+        index: depth to give the bias of; may be left out where there is one.
         shift: patches by which the windows are shifted; along a side of one window they are not.
 
     Output shape:
         `(batch, windows, heads, n, n)`, query by key, `n = window_size^2`.
 
     Raises:
-        ValueError: as `KeypointRelativeBias`, and for a shift outside [0, window_size).
+        ValueError: as `KeypointRelativeBias`, for several depths without an index, and for a shift
+            outside [0, window_size).
 
     Example:
 
@@ -84,8 +85,8 @@ class KeypointWindowBias(KeypointRelativeBias):
         window = self.window_size, self.window_size
         self.ids = bucket_ids(window, self.method, self.alpha, self.beta, self.gamma, 0)
 
-    def call(self, keypoints, present=None, index=0, shift=0):
-        index = self._checked_index(as_integer(index, "index", 0))
+    def call(self, keypoints, present=None, index=None, shift=0):
+        index = self._checked_index(index)
         keypoints = self._checked_keypoints(keypoints, present)
         with backend.fusion():
             bias = self._bias_in_windows(keypoints, present, index, shift)
@@ -93,14 +94,14 @@ class KeypointWindowBias(KeypointRelativeBias):
         bias = ops.broadcast_to(bias, (batch, windows, self.num_heads, queries, keys))
         return ops.cast(bias, self.compute_dtype)
 
-    def compute_output_shape(self, keypoints_shape, present_shape=None, index=0, shift=0):
+    def compute_output_shape(self, keypoints_shape, present_shape=None, index=None, shift=0):
         self._check_count(keypoints_shape, present_shape)
-        self._checked_index(as_integer(index, "index", 0))
+        self._checked_index(index)
         places = places_in_windows(self.grid_size, self.window_size, self._shift(shift))
         count = self.window_size**2
         return (keypoints_shape[0], len(places), self.num_heads, count, count)
 
-    def compute_output_spec(self, keypoints, present=None, index=0, shift=0):
+    def compute_output_spec(self, keypoints, present=None, index=None, shift=0):
         present_shape = None if present is None else present.shape
         shape = self.compute_output_shape(keypoints.shape, present_shape, index, shift)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
@@ -124,6 +125,14 @@ class KeypointWindowBias(KeypointRelativeBias):
             slope = ops.reshape(slope, (batch, heads, *places.shape, buckets))
             bias += read_tables(ops.transpose(slope, (0, 2, 1, 3, 4)), self.ids)
         return bias
+
+    def _checked_index(self, index):
+        if index is None and self.depth > 1:
+            raise ValueError(
+                f"`index` must say which of depth={self.depth} the bias is for. "
+                "Received: index=None"
+            )
+        return super()._checked_index(0 if index is None else index)
 
     def _shift(self, shift):
         shift = as_integer(shift, "shift", 0)

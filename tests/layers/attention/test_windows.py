@@ -61,8 +61,9 @@ def test_window_bias_contract():
     arguments = {"num_heads": 2, "depth": 2, "grid_size": (3, 5), "window_size": 3}
     skip = {**SKIP, "half_precision": "coordinates stay float32, as of KeypointRelativeBias"}
     skip |= dict.fromkeys(("export", "fit"), "as of KeypointRelativeBias")
+    skip["symbolic_shape"] = "it depends on the index: see below"
     arguments["stop_gradient"] = False
-    options = {"prepare": randomize, "skip": skip}
+    options = {"prepare": randomize, "skip": skip, "call_arguments": {"index": 1, "shift": 1}}
     check_layer(kr.layers.KeypointWindowBias, arguments, {"keypoints": POINTS}, **options)
 
 
@@ -163,6 +164,15 @@ def test_a_bias_of_another_shape_is_refused(shape):
         layer(
             keras.Input(MAPS.shape[1:], batch_size=2), keras.Input(shape[1:], batch_size=shape[0])
         )
+
+
+@pytest.mark.backends("torch", reason="arguments are checked in Python")
+def test_a_bias_of_several_depths_wants_an_index():
+    layer = kr.layers.KeypointWindowBias(2, depth=2, grid_size=4, window_size=2)
+    for points in (POINTS, keras.Input((5, 2))):
+        with pytest.raises(ValueError, match="`index` must say which of depth=2"):
+            layer(points, shift=1)
+    assert layer(keras.Input((5, 2)), index=1, shift=1).shape == (None, 4, 2, 4, 4)
 
 
 @pytest.mark.backends("torch", reason="arguments are checked in Python")
