@@ -164,6 +164,7 @@ def test_extras():
     assert promised <= set(extras)
     assert set(extras["test"]) >= {"torch==2.13.0"}
     assert requirement_names(extras["test"]) >= FRAMEWORKS | {"pytest", "pytest-xdist", "ruff"}
+    assert requirement_names(extras["test"]) >= {"onnxruntime"}
 
 
 def test_metadata():

@@ -235,9 +235,11 @@ def significance_of_one(one, floor):
 
 
 def gather(table, index, axis=0):
-    """See `reference.gather`."""
-    rows = table.index_select(axis, index.reshape(-1))
-    return rows.reshape(*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
+    """See `reference.gather`; `index_select` is faster where few axes come before its own."""
+    shape = *table.shape[:axis], *index.shape, *table.shape[axis + 1 :]
+    if axis > 1:
+        table, axis = table.flatten(0, axis - 1), 1
+    return table.index_select(axis, index.reshape(-1)).reshape(shape)
 
 
 def fuses_attention(bias, dtype):

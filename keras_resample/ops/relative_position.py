@@ -136,10 +136,11 @@ def read_tables(tables, ids):
     if len(ids.shape) == 3:
         return sum(read_tables(tables, ids[part]) for part in range(ids.shape[0]))
     *outer, rows, buckets = ops.shape(tables)
+    rows, buckets = int(rows), int(buckets)  # where PyTorch traces they are tensors
     queries, keys = ids.shape
     first = buckets * np.arange(queries)[:, None] if rows > 1 else 0
     flat = ops.convert_to_tensor((ids + first).astype("int32").reshape(-1))
-    values = backend.gather(ops.reshape(tables, (-1, rows * buckets)), flat, axis=1)
+    values = backend.gather(ops.reshape(tables, (*outer, rows * buckets)), flat, axis=len(outer))
     return ops.reshape(values, (*outer, queries, keys))
 
 

@@ -121,7 +121,7 @@ class KeypointWindowBias(KeypointRelativeBias):
             batch, heads, count, buckets = ops.shape(slope)
             slope = ops.pad(slope, ((0, 0), (0, 0), (0, 1), (0, 0)))  # a row for padding
             order = ops.convert_to_tensor(np.where(places < 0, count, places).reshape(-1))
-            slope = ops.take(slope, order, axis=2)
+            slope = backend.gather(slope, order, axis=2)
             slope = ops.reshape(slope, (batch, heads, *places.shape, buckets))
             bias += read_tables(ops.transpose(slope, (0, 2, 1, 3, 4)), self.ids)
         return bias
