@@ -16,7 +16,7 @@ HEADS = ("flatten", "mean")
 DIGITS = {"patch_size": 4, "width": 64, "depth": 3, "translation": 0.15, "shear": 0.2}
 DIGITS |= {"test": 0.25, "validation": 0.2, "epochs": 40}
 FACES = {"patch_size": 8, "width": 128, "depth": 4, "translation": 0.1, "shear": 0.0}
-FACES |= {"validation": 0.1, "epochs": 30}
+FACES |= {"validation": 0.1, "epochs": 20}
 FACES_SIZE = 64
 
 
