@@ -7,7 +7,14 @@
 The file has the sections `data`, `sampler`, `backbone`, `head`, `optimizer`, `schedule` and
 `training`; `examples/configs` has one for each published recipe. A backbone is one of
 `keras_resample.models` or of `keras.applications`. What `validation` names, one path or a list, is
-a `.bin` file of pairs or a folder with a folder of images for each identity. A run that was stopped
+a `.bin` file of pairs or a folder with a folder of images for each identity.
+
+A backbone that is told keypoints, such as `KeypointViT`, needs `keypoints` in the section `data`: a
+file or several, with the images of `train` and of the validation folders, or "template" where all
+images are aligned. Those of a `.bin` file are taken as aligned. A section `warp` moves images and
+keypoints as one in training.
+
+A run that was stopped
 goes on when it is started again with the same `--out`, after its last complete epoch and with the
 batches it would have seen. Curves are in `OUT/logs` (TensorBoard) and `OUT/log.csv`, the recognizer
 in `OUT/recognizer.keras`, the best of all epochs in `OUT/best.keras`.
@@ -19,34 +26,71 @@ import inspect
 import os
 from pathlib import Path
 
-from training_configuration import explained, fail, read_config, validation
+from training_configuration import explained, fail, paths_of, read_config
 
 # What published face networks take: (p / 255 - 0.5) / 0.5 of pixels p.
 VALUE_RANGE = (-1, 1)
+PATH_KEYS = ("train", "validation", "keypoints")
 # Arguments that a configuration does not give.
 UNSAID = ("self", "args", "kwargs", "input_shape", "input_tensor", "num_classes")
 
 
 def check(config):
     """Ends the script at a path, a name or an argument that cannot be used, before any work."""
-    import keras
 
     import keras_resample as kr
 
     data, optimizer = config["data"], dict(config["optimizer"])
-    for key, path in [("train", data["train"]), *(("validation", p) for p in validation(data))]:
-        if path != "palms" and not Path(path).exists():
-            fail(f"[data] {key} = {path!r} does not exist")
-    names = [Path(path).stem for path in validation(data)]
+    for key in PATH_KEYS:
+        for path in paths_of(data, key):
+            if path not in ("palms", "template") and not Path(path).exists():
+                fail(f"[data] {key} = {path!r} does not exist")
+    names = [Path(path).stem for path in paths_of(data, "validation")]
     if len(set(names)) < len(names):
         fail(f"[data] validation must be files and folders of different names, not {names}")
     rate = optimizer.pop("learning_rate")
     rate = schedule_of(config["schedule"], rate, 1, config["training"]["epochs"])
-    named(keras.optimizers, optimizer, learning_rate=rate)
+    optimizer_of(optimizer, rate)
     named(kr.heads, config["head"], 2)
-    if "sampler" in config:
-        named(kr.layers, config["sampler"], data_format="channels_last")
+    for section in ("sampler", "warp"):
+        if section in config:
+            named(kr.layers, config[section], data_format="channels_last")
     backbone_of(config["backbone"])
+    check_keypoints(config)
+
+
+def check_keypoints(config):
+    """Ends the script where keypoints and what is done with them do not fit together."""
+    data, name = config["data"], config["backbone"]["name"]
+    given, taken = "keypoints" in data, takes_keypoints(name)
+    if given != taken:
+        fail(f"[data] {'has' if given else 'lacks'} keypoints. Received: backbone {name!r}")
+    if "warp" in config and not given:
+        fail("[warp] moves images with their keypoints, which [data] lacks")
+    if given and "sampler" in config:
+        fail("[sampler] cannot stand before a backbone with keypoints: it moves pixels alone")
+    if given and data.get("flip"):
+        fail("[data] flip = true is not for keypoints: left and right would change places")
+
+
+def takes_keypoints(name):
+    """Whether a backbone of that name has a second input."""
+    import keras_resample as kr
+
+    make = getattr(kr.models, name, None)
+    return make is not None and "num_keypoints" in inspect.signature(make).parameters
+
+
+def optimizer_of(section, rate):
+    """The optimizer, told which weights do not decay by parts of their names."""
+    import keras
+
+    options = dict(section)
+    names = options.pop("exclude_from_weight_decay", None)
+    optimizer = named(keras.optimizers, options, learning_rate=rate)
+    if names:
+        optimizer.exclude_from_weight_decay(var_names=names)
+    return optimizer
 
 
 def named(module, section, *arguments, **defaults):
@@ -141,10 +185,15 @@ def backbone_of(section):
     del options["name"]
     if name not in applications:
         make = chosen(name, own | applications, options, "[backbone]")
-        return lambda x: make(input_shape=tuple(x.shape[1:]), **options)(x)
+        return lambda x: make(input_shape=tuple(images_in(x).shape[1:]), **options)(x)
     embedding_dim = options.pop("embedding_dim", 512)
     chosen(name, applications, options, "[backbone]")
     return lambda x: application(name, x, embedding_dim, options)
+
+
+def images_in(inputs):
+    """The images of inputs with keypoints or without."""
+    return inputs["images"] if isinstance(inputs, dict) else inputs
 
 
 def application(name, x, embedding_dim, options):
@@ -161,23 +210,47 @@ def application(name, x, embedding_dim, options):
     return keras.layers.Dense(embedding_dim, name="embedding")(network(x))
 
 
+def inputs_of(config, shape):
+    """Images, or a dict of images and their keypoints."""
+    import keras
+
+    if "keypoints" not in config["data"]:
+        return keras.Input(shape, name="image")
+    count = config["backbone"].get("num_keypoints", 5)
+    keypoints = keras.Input((count, 2), dtype="float32", name="keypoints")
+    return {"images": keras.Input(shape, name="images"), "keypoints": keypoints}
+
+
+def augmented(config, inputs):
+    """What training changes at random before anything else."""
+    import keras
+
+    import keras_resample as kr
+
+    if "warp" in config:
+        with explained("[warp]"):
+            warp = named(kr.layers, config["warp"], data_format="channels_last")
+            images, keypoints = warp(inputs["images"], inputs["keypoints"])
+            return {"images": images, "keypoints": keypoints}
+    if not isinstance(inputs, dict) and config["data"].get("flip", True):
+        return keras.layers.RandomFlip("horizontal", data_format="channels_last")(inputs)
+    return inputs
+
+
 def build(config, train, steps):
     """The compiled recognizer."""
     import keras
 
     import keras_resample as kr
 
-    shape = train.image_shape
-    images = keras.Input(shape, name="image")
-    x = images
-    if config["data"].get("flip", True):
-        x = keras.layers.RandomFlip("horizontal", data_format="channels_last")(x)
+    inputs = inputs_of(config, train.image_shape)
+    x = augmented(config, inputs)
     if "sampler" in config:
         with explained("[sampler]"):
             x = named(kr.layers, config["sampler"], data_format="channels_last")(x)
     with explained("[backbone]"):
         embedding = backbone_of(config["backbone"])(x)
-    encoder = keras.Model(images, embedding, name="encoder")
+    encoder = keras.Model(inputs, embedding, name="encoder")
     head = named(kr.heads, config["head"], train.num_classes)
     training, optimizer = config["training"], dict(config["optimizer"])
     losses = []
@@ -187,8 +260,8 @@ def build(config, train, steps):
     recognizer = kr.models.Recognizer(encoder, head, auxiliary_losses=losses)
     rate = optimizer.pop("learning_rate")
     rate = schedule_of(config["schedule"], rate, steps, training["epochs"])
-    optimizer = named(keras.optimizers, optimizer, learning_rate=rate)
-    recognizer.build((None, *shape))  # a run can be resumed from the first step on
+    optimizer = optimizer_of(optimizer, rate)
+    recognizer.build(encoder.input_shape)  # a run can be resumed from the first step on
     recognizer.compile(optimizer, metrics=["accuracy"])
     return recognizer
 
@@ -204,21 +277,40 @@ def best_so_far(out, name, best):
     return best(values, default=None)
 
 
+def told(data, dataset):
+    """The dataset, with the keypoints that [data] has."""
+    if "keypoints" not in data:
+        return dataset
+    from aligned_keypoints import with_keypoints
+
+    return with_keypoints(dataset, data["keypoints"])
+
+
+def aligned(data, images):
+    """Images of a file of pairs, where [data] has keypoints with those of aligned faces."""
+    if "keypoints" not in data:
+        return images
+    from aligned_keypoints import AlignedImages
+
+    return AlignedImages(images)
+
+
 def validation_sets(data, image_shape):
     """Sets of pairs, and labelled images of which all pairs are verified, by their names."""
     import keras_resample as kr
 
     pairs, people = {}, {}
     options = {"size": image_shape[:2], "value_range": VALUE_RANGE}
-    for path in map(Path, validation(data)):
+    for path in map(Path, paths_of(data, "validation")):
         place = f"[data] validation = {str(path)!r}"
         with explained(place):
             if path.is_dir():
                 images = kr.datasets.image_folder(path, shuffle=False, **options)
-                people[path.stem] = (images, images.labels)
+                people[path.stem] = (told(data, images), images.labels)
             else:
-                pairs[path.stem] = kr.datasets.verification_pairs(path, **options)
-                images = pairs[path.stem].images
+                found = kr.datasets.verification_pairs(path, **options)
+                images = found.images
+                pairs[path.stem] = (aligned(data, images), found.same)
         if images.image_shape != image_shape:
             fail(f"{place}: its images are {images.image_shape}, those of train {image_shape}")
     return pairs, people
@@ -276,6 +368,8 @@ def train(config, out):
     with explained("[data]"):
         if config["data"].get("half_identities"):
             data, test = kr.datasets.half_identities(data)
+            test = told(config["data"], test)
+        data = told(config["data"], data)
         if "classes_per_batch" in config["data"]:
             counts = (config["data"][key] for key in ("classes_per_batch", "images_per_class"))
             data = data.balanced_batches(*counts)

@@ -37,6 +37,7 @@ SCHEDULE = (
     "polynomial, multistep, cosine or constant",
     lambda value: value in ("polynomial", "multistep", "cosine", "constant"),
 )
+NAMES = ("a list of texts", lambda value: is_list(value, is_text))
 MARGIN = ('a number of at least 0 or "soft"', lambda value: value == "soft" or NUMBER[1](value))
 
 # The keys of each section and the kinds of their values. What stands in NAMED has further keys: the
@@ -45,6 +46,7 @@ SECTIONS = {
     "data": {
         "train": TEXT,
         "validation": PATHS,
+        "keypoints": PATHS,
         "size": SIZE,
         "half_identities": SWITCH,
         "flip": SWITCH,
@@ -53,10 +55,11 @@ SECTIONS = {
         "num_identities": COUNT,
         "images_per_identity": COUNT,
     },
+    "warp": {"name": TEXT},
     "sampler": {"name": TEXT},
     "backbone": {"name": TEXT},
     "head": {"name": TEXT},
-    "optimizer": {"name": TEXT, "learning_rate": POSITIVE},
+    "optimizer": {"name": TEXT, "learning_rate": POSITIVE, "exclude_from_weight_decay": NAMES},
     "schedule": {
         "name": SCHEDULE,
         "warmup_epochs": NUMBER,
@@ -75,7 +78,7 @@ SECTIONS = {
         "triplet_weight": NUMBER,
     },
 }
-NAMED = ("sampler", "backbone", "head", "optimizer")
+NAMED = ("warp", "sampler", "backbone", "head", "optimizer")
 REQUIRED = ("data", "backbone", "head", "optimizer", "schedule", "training")
 
 
@@ -148,7 +151,7 @@ def needed(config):
     return keys
 
 
-def validation(data):
-    """The paths of the validation sets."""
-    paths = data.get("validation", [])
+def paths_of(data, key):
+    """The paths that a key of [data] gives, one or several."""
+    paths = data.get(key, [])
     return [paths] if isinstance(paths, str) else paths

@@ -18,31 +18,33 @@ class ImageSet:
 
     def number_of_images(self):
         """As far as it can be told without reading them, or `None`."""
+        if isinstance(self.images, dict):
+            return len(next(iter(self.images.values())))
         shape = getattr(self.images, "shape", (None,))
         return getattr(self.images, "num_images", shape[0])
 
     def embeddings(self, embedder, batch_size, verbose):
         """Numpy float32 (n, dim); images are read batch by batch."""
         images = self.images
-        if hasattr(images, "shape"):
+        if hasattr(images, "shape") or isinstance(images, dict):
             # Keras would copy the whole array to a tensor first.
             images = Slices(images, batch_size)
         return np.asarray(embedder.predict(images, verbose=verbose), "float32")
 
 
 class Slices(keras.utils.PyDataset):
-    """Batches of an array, in order."""
+    """Batches of an array, or of arrays in a dict, in order."""
 
     def __init__(self, images, batch_size):
         super().__init__()
         self.images, self.batch_size = images, batch_size
 
     def __len__(self):
-        return math.ceil(len(self.images) / self.batch_size)
+        return math.ceil(len(keras.tree.flatten(self.images)[0]) / self.batch_size)
 
     def __getitem__(self, index):
-        start = index * self.batch_size
-        return (np.asarray(self.images[start : start + self.batch_size]),)
+        place = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return (keras.tree.map_structure(lambda x: np.asarray(x[place]), self.images),)
 
 
 def is_labelled(data):

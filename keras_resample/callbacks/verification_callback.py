@@ -31,10 +31,11 @@ class VerificationCallback(EmbeddingCallback):
         data: What to measure: `(images, truth)`, an object with `.images` and `.same` such as
             `kr.datasets.verification_pairs(path)`, a dataset of identities such as
             `kr.datasets.image_folder(path)`, or a dict of several of these by name. Images
-            are an array, a `PyDataset` or any other source of `keras.Model.predict` that is not
-            shuffled and can be read many times. The truth of pairs is `same` (n,) bool for 2 n
-            images, the two of a pair one after the other; that of labelled images is (n,)
-            integers. Images alone are given to a protocol that knows the truth.
+            are an array, a dict of arrays by the names of the encoder's inputs, a `PyDataset` or
+            any other source of `keras.Model.predict` that is not shuffled and can be read many
+            times. The truth of pairs is `same` (n,) bool for 2 n images, the two of a pair one
+            after the other; that of labelled images is (n,) integers. Images alone are given to a
+            protocol that knows the truth.
         protocol: A function `(embeddings, truth)`, such as `kr.metrics.lfw_accuracy`, or
             `(scores, same)`, such as `kr.metrics.eer`: then the cosines of the pairs are formed,
             of labelled images those of all pairs. For images alone a function `(embeddings)`. It

@@ -91,11 +91,13 @@ def test_every_configuration_names_what_exists(path):
     assert hasattr(kr.models, config["backbone"]["name"])
     if "sampler" in config:
         script.named(kr.layers, config["sampler"])
+    if "warp" in config:
+        script.named(kr.layers, config["warp"])
     optimizer = dict(config["optimizer"])
     training = config["training"]
     rate = optimizer.pop("learning_rate")
     schedule = script.schedule_of(config["schedule"], rate, 10, training["epochs"])
-    script.named(keras.optimizers, optimizer, learning_rate=schedule)
+    script.optimizer_of(optimizer, schedule)
     last = 10 * training["epochs"]
     rates = [float(schedule(step)) for step in range(last)]
     assert max(rates) == pytest.approx(rate, rel=1e-5)
@@ -128,6 +130,11 @@ def generate_data(data, size=112):
         for k, image in enumerate(images):
             Image.fromarray(image[..., 0]).save(path.with_name(f"{k}.png"))
         path.write_text("".join(f"{k}.png {label}\n" for k, label in enumerate(labels)))
+    elif not path.suffix and "keypoints" in data and path.name != "palms":
+        write_folder(path, images, labels)
+        names = [file.relative_to(path) for file in sorted(path.rglob("*.png"))]
+        points = " ".join(f"{number:.1f}" for number in rng.uniform(0, size, 10))
+        Path(data["keypoints"]).write_text("".join(f"{name} {points}\n" for name in names))
     for path in map(Path, data.get("validation", [])):
         path.parent.mkdir(exist_ok=True)
         pairs = np.repeat(images[:10], 2, axis=0)
@@ -137,7 +144,10 @@ def generate_data(data, size=112):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_configuration_trains(eager, config, path, tmp_path, monkeypatch):
     changes = ["training.epochs=1", "training.batch_size=4", "training.workers=1"]
-    changes += ["backbone.name=Tiny", "backbone.embedding_dim=8"]
+    changes += ["backbone.embedding_dim=8"]
+    is_transformer = "ViT" in script.read_config(path)["backbone"]["name"]
+    size = "size={width=8, depth=1, num_heads=2}"
+    changes += [f"backbone.{size if is_transformer else 'name=Tiny'}"]
     monkeypatch.chdir(tmp_path)
     chosen = script.read_config(path, changes)
     if chosen["data"]["train"] == "palms":
@@ -148,7 +158,9 @@ def test_every_configuration_trains(eager, config, path, tmp_path, monkeypatch):
     log = dict(zip(header.split(","), numbers.split(","), strict=True))
     assert np.isfinite(float(log["loss"]))
     assert recognizer.encoder.output_shape == (None, 8)
-    assert (tmp_path / "run" / "best.keras").exists()
+    inputs = ["images", "keypoints"] if "keypoints" in chosen["data"] else ["image"]
+    best = keras.saving.load_model(tmp_path / "run" / "best.keras")
+    assert [tensor.name for tensor in best.encoder.inputs] == inputs
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -288,6 +300,52 @@ def test_mistakes_are_named(config, tmp_path, monkeypatch, change, message):
     monkeypatch.setattr(script, "read_dataset", pytest.fail)  # not before all is checked
     with pytest.raises(SystemExit, match=message):
         script.train(script.read_config(config, [change]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["data.keypoints=template"], r"\[data\] has keypoints. Received: backbone 'Tiny'"),
+        (["data.keypoints=points.txt"], r"\[data\] keypoints = 'points.txt' does not exist"),
+        (
+            ["backbone.name=KeypointViT"],
+            r"\[data\] lacks keypoints. Received: backbone 'Keypoint",
+        ),
+        (["warp.name=RandomWarp"], r"\[warp\] moves images with their keypoints"),
+        (["warp.name=RandomWarp", "warp.turn=3"], r"RandomWarp has no \['turn'\]; it has"),
+        (["backbone.name=KeypointViT", "data.keypoints=template"], r"\[sampler\] cannot stand"),
+        (["optimizer.exclude_from_weight_decay=bias"], "must be a list of texts"),
+    ],
+)
+def test_keypoints_have_to_fit(config, tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(script, "read_dataset", pytest.fail)
+    with pytest.raises(SystemExit, match=message):
+        script.train(script.read_config(config, changes), tmp_path / "run")
+
+
+def test_images_with_keypoints_are_not_mirrored():
+    config = script.read_config(ROOT / "examples/configs/palms_with_keypoints.toml")
+    script.check_keypoints(config)
+    config["data"]["flip"] = True
+    with pytest.raises(SystemExit, match="left and right would change places"):
+        script.check_keypoints(config)
+
+
+def test_what_does_not_decay():
+    """Where no gradient comes, a step of rate 1 leaves 1 - the decay of a weight."""
+    options = {"name": "AdamW", "weight_decay": 0.25}
+    options["exclude_from_weight_decay"] = ["bias", "gamma", "beta", "embedding"]
+    size = {"width": 8, "depth": 1, "num_heads": 2}
+    model = kr.models.KeypointViT(size, (14, 14, 1), patch_size=7, embedding_dim=4)
+    weights = model.trainable_variables
+    for weight in weights:
+        weight.assign(keras.ops.ones_like(weight))
+    zeros = [keras.ops.zeros_like(weight) for weight in weights]
+    script.optimizer_of(options, 1.0).apply(zeros, weights)
+    left = {weight.path: set(np.unique(keras.ops.convert_to_numpy(weight))) for weight in weights}
+    assert left["pos_embed/embedding"] == left["keypoint_linear/bias"] == {1.0}
+    for path, values in left.items():
+        assert values == ({0.75} if path.endswith("kernel") else {1.0}), path
 
 
 def test_an_unreadable_file_is_named(tmp_path):
