@@ -7,6 +7,7 @@ from keras_resample import backend
 from keras_resample.arguments import as_bool, as_integer, check_choice
 from keras_resample.layers.attention.patch_grid import BucketLayer, beside_class_tokens
 from keras_resample.ops.grids import uniform_grid
+from keras_resample.ops.keypoints import check_keypoints
 from keras_resample.ops.relative_position import read_tables
 
 MODES = ("multihead", "relative", "absolute")
@@ -104,7 +105,8 @@ class KeypointRelativeBias(BucketLayer):
         self.stop_gradient = as_bool(stop_gradient, "stop_gradient")
 
     def build(self, keypoints_shape, present_shape=None):
-        count = _num_keypoints(keypoints_shape)
+        check_keypoints(keypoints_shape)
+        count = keypoints_shape[1]
         heads = 1 if self.share_heads else self.num_heads
         tables = 1 if self.share_depth else self.depth, heads, self.num_buckets
         options = {"initializer": "zeros", "autocast": False}
@@ -190,7 +192,8 @@ class KeypointRelativeBias(BucketLayer):
         return index
 
     def _check_count(self, shape, present_shape):
-        count = _num_keypoints(shape)
+        check_keypoints(shape)
+        count = shape[1]
         if self.built and 2 * count != self.kernel.shape[0]:
             raise ValueError(
                 f"`keypoints` must be {self.kernel.shape[0] // 2}, as at first. "
@@ -201,12 +204,3 @@ class KeypointRelativeBias(BucketLayer):
                 f"`present` must have shape (batch, {count}), one for each keypoint. "
                 f"Received: present of shape {tuple(present_shape)}"
             )
-
-
-def _num_keypoints(shape):
-    if len(shape) != 3 or shape[2] != 2 or not shape[1]:
-        raise ValueError(
-            "`keypoints` must have shape (batch, num_keypoints, 2), relative (x, y). "
-            f"Received: keypoints of shape {tuple(shape)}"
-        )
-    return shape[1]

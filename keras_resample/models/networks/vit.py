@@ -54,8 +54,7 @@ def ViT(
             keys and values, `"rotary"` a `RotaryPosition2D`.
         drop_path: Rate in [0, 1) of the last block's stochastic depth; it grows linearly from 0.
         mask_ratio: Share in [0, 1) of the tokens that training puts a learned one for, before the
-            first block. (CVLface's code leaves them out of the blocks and puts its token behind the
-            last normalization; its published networks mask nothing.)
+            first block. Published networks mask nothing.
         name: Name of the model.
         data_format: `"channels_last"`, `"channels_first"` or `None` for the global setting. The
             weights are the same in both.
