@@ -1,5 +1,7 @@
 """One vision transformer, told in several ways where things are."""
 
+import math
+
 import keras
 
 from keras_resample import heads, layers, models
@@ -80,16 +82,24 @@ def gflops(model):
     macs = 0
     for attention in attentions(model):
         count, width = attention.output.shape[1], attention.width
-        weights = attention.qkv.kernel, attention.projection.kernel
-        macs += count * sum(kernel.shape[0] * kernel.shape[1] for kernel in weights)
+        kernels = attention.qkv.kernel, attention.projection.kernel
+        macs += count * sum(math.prod(kernel.shape) for kernel in kernels)
         macs += 2 * count**2 * width
-    return flops.gflops(model) + 2 * macs / 1e9
+    return flops.gflops(model) + 2e-9 * macs
 
 
 def attentions(model):
-    """The attentions of a network of `build`, in order."""
-    found = model.get_layer("network").layers
-    return [layer for layer in found if isinstance(layer, layers.RelativeAttention)]
+    """The attentions of a Functional model and of those nested in it, in order."""
+    return [layer for layer in flat_layers(model) if isinstance(layer, layers.RelativeAttention)]
+
+
+def flat_layers(model):
+    """The layers of a Functional model and of those nested in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat_layers(layer)
+        else:
+            yield layer
 
 
 def first_bias(model, keypoints):
