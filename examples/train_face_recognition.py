@@ -37,7 +37,6 @@ UNSAID = ("self", "args", "kwargs", "input_shape", "input_tensor", "num_classes"
 
 def check(config):
     """Ends the script at a path, a name or an argument that cannot be used, before any work."""
-
     import keras_resample as kr
 
     data, optimizer = config["data"], dict(config["optimizer"])

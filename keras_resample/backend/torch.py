@@ -243,8 +243,8 @@ def gather(table, index, axis=0):
 
 
 def fuses_attention(bias, dtype):
-    """See `reference.fuses_attention`: its gradient to a bias is slower on a CPU, and adds in no
-    order on a GPU.
+    """See `reference.fuses_attention`: its gradient to a bias is slower on a CPU, and may add in
+    no fixed order on a GPU.
     """
     return bias is None or not (bias.requires_grad and torch.is_grad_enabled())
 
