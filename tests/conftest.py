@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import zlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -27,6 +28,13 @@ ONE_BACKEND = (
     *("callbacks/test_verification_callback.py", "models/test_convert.py", "models/test_from_"),
     *("models/test_published_weights.py", "test_arguments.py", "test_docs.py", "test_examples.py"),
     *("test_files.py", "test_house.py"),
+)
+# What training means (weights, losses, mistakes, resuming) is Keras's and ours on top of steps that
+# every backend runs. Of a run on several, each of these tests, and each marked `in_turn`, is run by
+# one, drawn by its name; again but for those marked `every_backend`.
+IN_TURN = (
+    *("layers/samplers/test_flow_training.py", "models/test_any_", "models/test_recognizer"),
+    *("models/test_saved_optimizer.py", "models/test_segmenter"),
 )
 BACKENDS = os.environ.get("KERAS_RESAMPLE_EXCHANGE_BACKENDS", keras.backend.backend()).split(",")
 
@@ -61,20 +69,28 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Marks of backends are obeyed, and what stands above them is tested on the last one."""
+    """Marks of backends are obeyed; of a run on several, some tests are run by one."""
     for item in items:
         marker = item.get_closest_marker("backends")
         if marker and keras.backend.backend() not in marker.args:
             reason = marker.kwargs.get("reason", f"only on {', '.join(marker.args)}")
             item.add_marker(pytest.mark.skip(reason=reason))
-        elif keras.backend.backend() != BACKENDS[-1] and is_above(item):
-            item.add_marker(pytest.mark.skip(reason=f"stands above the backends: {BACKENDS[-1]}"))
+        elif keras.backend.backend() not in backends_of(item):
+            item.add_marker(pytest.mark.skip(reason=f"this run tests it on {backends_of(item)[0]}"))
 
 
-def is_above(item):
+def backends_of(item):
+    """The backends of this run that run a test."""
     path = item.path.relative_to(pathlib.Path(__file__).parent).as_posix()
-    marked = item.get_closest_marker("every_backend") or item.get_closest_marker("backends")
-    return path.startswith(ONE_BACKEND) and not marked
+    marker = item.get_closest_marker("backends")
+    able = [name for name in BACKENDS if not marker or name in marker.args]
+    if item.get_closest_marker("every_backend"):
+        return able
+    if path.startswith(ONE_BACKEND) and not marker:
+        return BACKENDS[-1:]
+    if path.startswith(IN_TURN) or item.get_closest_marker("in_turn"):
+        return [able[zlib.crc32(f"{path} {item.name}".encode()) % len(able)]]
+    return able
 
 
 def pytest_configure(config):
@@ -83,4 +99,7 @@ def pytest_configure(config):
     )
     config.addinivalue_line(
         "markers", "every_backend: in a folder whose tests run on one backend, this one does not"
+    )
+    config.addinivalue_line(
+        "markers", "in_turn: a variant of what other tests run on every backend; one backend does"
     )

@@ -51,6 +51,7 @@ def published_count(width, classes=19, bottlenecks=4, modules=(1, 4, 3), blocks=
     return count.result
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="the same code counts on every backend, quickest here")
 @pytest.mark.parametrize(
     ("width", "published", "options"),
@@ -69,6 +70,7 @@ def test_parameter_counts(width, published, options):
     assert int(expected[0] / 1e5) / 10 == published
 
 
+@pytest.mark.in_turn
 def test_counts_in_the_docstring():
     assert f"{published_count(48)[0]:,}" in HRNetV2.__doc__
     assert f"{published_count(18)[0]:,}" in HRNetV2.__doc__
@@ -107,6 +109,7 @@ def test_a_deeper_one_equals_torch():
     assert_close(run(model, x), np.moveaxis(expected, 1, -1), 1e-4)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("full_resolution", [False, True])
 def test_output_shape(full_resolution):
     arguments = {"full_resolution": full_resolution, "data_format": "channels_last"}
@@ -145,6 +148,7 @@ def test_preprocessing_is_imagenets():
     assert_close(run(first, pixels), (pixels / 255 - mean) / deviation, 1e-5)
 
 
+@pytest.mark.in_turn
 def test_hyperparameters_of_the_original():
     model = HRNetV2(**PLAIN, name="a")
     for layer in model.layers:
@@ -155,6 +159,7 @@ def test_hyperparameters_of_the_original():
     assert model.name == "a"
 
 
+@pytest.mark.in_turn
 def test_training_lowers_the_loss():
     model = HRNetV2(**PLAIN, input_shape=(32, 32, 3), data_format="channels_last")
     x = images(4, 32, 32, 3)
@@ -165,6 +170,7 @@ def test_training_lowers_the_loss():
     assert history[-1] < 0.8 * history[0]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

@@ -39,6 +39,7 @@ def counts(build, **kwargs):
     return sum(n for _, n in sizes) - moving, sum(n for v, n in sizes if v.trainable), moving
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("build", "key"),
     [(IResNet18, "ir18"), (IResNet34, "ir34"), (IResNet50, "ir50"), (IResNet100, "ir100")],
@@ -49,6 +50,7 @@ def test_parameter_counts(build, key):
         assert counts(build) == tuple(golden[key])
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("build", "family", "parameters", "statistics"),
     [
@@ -94,6 +96,7 @@ def test_a_sampler_in_front():
     assert model.output_shape == (None, 8) and history[-1] < history[0]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hyperparameters_of_the_originals(family):
     model = IResNet((1, 2), (4, 4), (16, 16, 3), embedding_dim=8, family=family)
@@ -117,6 +120,7 @@ def test_hyperparameters_of_the_originals(family):
     assert small(family=family, dropout=0.2).get_layer("dropout").rate == 0.2
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("family", ["insightface", "adaface"])
 def test_initial_weights_of_the_originals(family):
     model = IResNet((1,), (32,), input_shape=(32, 32, 3), embedding_dim=64, family=family)
@@ -160,6 +164,7 @@ def test_half_precision_embeds_in_float32(policy):
     assert model.get_layer("layer2_1_conv2").output.dtype == policy.removeprefix("mixed_")
 
 
+@pytest.mark.in_turn
 def test_training_lowers_the_loss():
     x, targets = images(8, 16, 16, 3), images(8, 8, seed=1)
     model = small(dropout=0.1)
@@ -168,6 +173,7 @@ def test_training_lowers_the_loss():
     assert history[-1] < history[0]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

@@ -55,6 +55,7 @@ def test_keypoints_matter_and_files_keep_them(tmp_path):
     assert_close(again.predict(INPUTS, verbose=0), before)
 
 
+@pytest.mark.in_turn
 def test_it_learns():
     keras.utils.set_random_seed(0)
     model = kr.models.KeypointSwin(**TINY, missing_keypoints=True)
@@ -65,6 +66,7 @@ def test_it_learns():
         assert np.any(to_numpy(weight) != old), weight.path
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="arguments are checked in Python")
 @pytest.mark.parametrize(
     ("wrong", "message"),

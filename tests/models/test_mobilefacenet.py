@@ -22,6 +22,7 @@ def small(**kwargs):
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("key", "arguments"),
     [("mbf", {}), ("mbf_large", {"depths": (2, 8, 12, 4), "filters": 256})],
@@ -88,6 +89,7 @@ def test_saved_model_needs_no_compiler(tmp_path):
     assert b"_XlaMustCompile" not in (tmp_path / "saved_model.pb").read_bytes()
 
 
+@pytest.mark.in_turn
 def test_trains_behind_a_sampler():
     inputs = keras.Input((40, 40, 3))
     x = FlowWarpDownsample(0.5)(inputs)
@@ -116,6 +118,7 @@ def test_initial_weights_of_the_original():
         np.testing.assert_allclose(found, (2 / fan_out) ** 0.5, rtol=0.06, err_msg=name)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

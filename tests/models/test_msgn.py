@@ -157,6 +157,7 @@ def counts(**arguments):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights), gflops(model)
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="the same code counts on every backend, quickest here")
 @pytest.mark.parametrize("backbone", list(COUNTS))
 def test_parameters_and_gflops(backbone):
@@ -198,6 +199,7 @@ def test_preprocessing():
             assert_close(found if last else np.moveaxis(found, 1, -1), expected, 1e-4)
 
 
+@pytest.mark.in_turn
 def test_training_lowers_the_loss_and_reaches_every_branch():
     model = MSGN(
         **PLAIN, num_local_branches=2, dropout=0.1, input_shape=(32, 32, 3),
@@ -226,6 +228,7 @@ def test_outputs():
     assert stem.get_layer("layer1_0_relu").output.shape[1:3] == (16, 16)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

@@ -39,6 +39,7 @@ def published_count(blocks, stem=(64, 64, 128), auxiliary=False, classes=19):
 R50, R101, V1C = (3, 4, 6, 3), (3, 4, 23, 3), (32, 32, 64)
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="the same code counts on every backend, quickest here")
 @pytest.mark.parametrize(
     ("depth", "expected", "published", "options"),
@@ -54,6 +55,7 @@ def test_parameter_counts(depth, expected, published, options):
     assert round(expected[0] / 1e6, 1) == published
 
 
+@pytest.mark.in_turn
 def test_counts_in_the_docstring():
     for blocks in (R50, R101):
         for stem in ((64, 64, 128), V1C):
@@ -91,6 +93,7 @@ def test_another_one_equals_torch():
         assert_close(found, np.moveaxis(one, 1, -1), 1e-4)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("full_resolution", [False, True])
 def test_output_shape(full_resolution):
     arguments = {"full_resolution": full_resolution, "data_format": "channels_last"}
@@ -122,6 +125,7 @@ def test_the_auxiliary_head_changes_nothing_else():
     assert_close(run(without, x), run(with_head, x)[0], 1e-5)
 
 
+@pytest.mark.in_turn
 def test_hyperparameters_of_the_original():
     model = PSPNet(**SMALL, auxiliary=True)
     dilations = {}
@@ -143,6 +147,7 @@ def test_hyperparameters_of_the_original():
     np.testing.assert_allclose(kernel.std(), (2 / (9 * 32)) ** 0.5, rtol=0.05)
 
 
+@pytest.mark.in_turn
 def test_training_with_the_auxiliary_loss():
     arguments = {"input_shape": (*SIZE, 3), "dropout": 0.0, "data_format": "channels_last"}
     model = PSPNet(**SMALL, **arguments, auxiliary=True)
@@ -154,6 +159,7 @@ def test_training_with_the_auxiliary_loss():
     assert history[-1] < 0.9 * history[0]
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [

@@ -74,6 +74,7 @@ def source(kind, *arrays):
     return {"x": torch.utils.data.DataLoader(dataset, batch_size=8), "shuffle": False}
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_equals_the_functional_form(jit_compile, backend):
     if jit_compile and backend == "torch":
@@ -105,6 +106,7 @@ def test_equals_the_functional_form(jit_compile, backend):
     )
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("kind", ["column", "PyDataset", "tf.data", "DataLoader", "generator"])
 def test_any_data_source_gives_the_same_training(kind):
     images, labels = data()
@@ -119,6 +121,7 @@ def test_any_data_source_gives_the_same_training(kind):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.every_backend
 def test_training_lowers_the_loss_and_finds_the_classes():
     images, labels = data(40)
     model = recognizer(metrics=["accuracy"])
@@ -256,6 +259,7 @@ def test_mirror_images_are_embedded_as_eagerly_as_images():
         assert model._flip_embedder().run_eagerly == eagerly
 
 
+@pytest.mark.every_backend
 def test_embeddings_of_files(tmp_path):
     Image = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 6), dtype="uint8")
@@ -313,6 +317,7 @@ def test_a_source_that_says_it_shuffles_is_refused():
                 rows(one)
 
 
+@pytest.mark.every_backend
 def test_saved_model_resumes_training(tmp_path):
     images, labels = data()
     arguments = {"batch_size": 8, "shuffle": False, "verbose": 0}
@@ -337,6 +342,7 @@ def test_saved_model_resumes_training(tmp_path):
     )
 
 
+@pytest.mark.every_backend
 def test_mixed_precision_trains():
     keras.config.set_dtype_policy("mixed_bfloat16")
     images, labels = data()
@@ -367,6 +373,7 @@ def test_label_arrays_out_of_range_raise_before_training(wrong):
         np.testing.assert_array_equal(to_numpy(a), b)
 
 
+@pytest.mark.every_backend
 def test_labels_out_of_range_in_batches_are_never_silent():
     images, labels = data()
     labels[3] = CLASSES

@@ -112,6 +112,7 @@ def test_a_step_computes_the_sampled_classes_only():
     assert tuple(model(images, training=True).shape) == (8, 100)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_sampled_training_finds_the_classes(jit_compile, backend):
     if (backend, jit_compile) in (("torch", True), ("jax", False)):

@@ -35,6 +35,7 @@ def dataset():
     return kr.datasets.KeypointDataset(faces, POINTS, warp)
 
 
+@pytest.mark.every_backend
 def test_it_trains_and_is_verified(recognizer, dataset, tmp_path):
     sets = {"people": dataset, "pairs": (INPUTS, SAME)}
     path = str(tmp_path / "best.keras")

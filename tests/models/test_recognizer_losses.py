@@ -38,6 +38,7 @@ def test_total_is_the_weighted_sum_and_the_log_has_every_name():
     np.testing.assert_allclose(history["val_soft"], [expected], rtol=1e-5)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_equals_a_functional_model_with_two_outputs(jit_compile, backend):
     if (backend, jit_compile) in (("torch", True), ("jax", False)):

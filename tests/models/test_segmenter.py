@@ -102,6 +102,7 @@ def cross_entropy(probabilities, labels, weights):
     return sum(terms) / count
 
 
+@pytest.mark.every_backend
 def test_at_the_full_size_it_is_plain_training():
     images, labels = scenes()
     images = images.astype("float32")
@@ -125,6 +126,7 @@ def test_at_the_full_size_it_is_plain_training():
     )
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("kind", ["flow", "saliency", "resizer"])
 def test_training_lowers_the_loss_with_every_sampler(kind):
     images, labels = scenes(16, void=True)
@@ -283,6 +285,7 @@ def test_mean_iou_is_that_of_the_predictions():
     )
 
 
+@pytest.mark.every_backend
 def test_restoring_by_the_two_interpolations():
     images, labels = scenes()
     for interpolation in ("nearest", "bilinear"):
@@ -349,6 +352,7 @@ def test_channels_first_equals_channels_last():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.every_backend
 def test_mixed_precision_trains():
     keras.config.set_dtype_policy("mixed_bfloat16")
     images, labels = scenes(16)
@@ -372,6 +376,7 @@ def source(kind, *arrays):
     return {"x": arrays[0], "y": arrays[1], "batch_size": 8, "shuffle": False}
 
 
+@pytest.mark.every_backend
 def test_any_data_source_gives_the_same_training(backend):
     images, labels = scenes(16)
     results = []

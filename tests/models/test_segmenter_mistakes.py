@@ -105,6 +105,7 @@ def test_no_word_where_all_classes_come_or_nothing_is_ignored():
         segmenter("uniform").fit(images, 0 * labels, verbose=0)
 
 
+@pytest.mark.every_backend
 def test_class_ids_of_batches_are_never_silent():
     images, labels = scenes()
     labels[3] = CLASSES

@@ -18,6 +18,7 @@ from tests.exchange import files
 from tests.models.test_segmenter import CLASSES, VOID, network, scenes, segmenter
 
 
+@pytest.mark.every_backend
 def test_saved_model_resumes_training(tmp_path):
     images, labels = scenes(void=True)
     optimizer = keras.optimizers.Adam(0.01)
@@ -46,6 +47,7 @@ def test_saved_model_resumes_training(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.every_backend
 def test_exchange():
     """Backends load each other's file; the map is learned, so that no pixel is near a tie."""
     sampler = SaliencySampler(size=(6, 5), saliency="learned", grid_size=(5, 4), sigma=1.0)
@@ -67,6 +69,7 @@ def exported(folder):
     return tf.saved_model.load(str(folder))
 
 
+@pytest.mark.every_backend
 @pytest.mark.backends("tensorflow", "jax", reason="PyTorch writes no SavedModel by itself")
 def test_served_model_restores(tmp_path):
     from keras_resample import export

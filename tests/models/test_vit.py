@@ -88,6 +88,7 @@ def test_channels_may_be_reversed(published, inputs):
     assert_close(flipped.predict(turned, verbose=0), published.predict(inputs, verbose=0))
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="numbers of weights")
 def test_what_encodings_add_to_the_parameters():
     """Those of the published sizes are in test_published_weights."""
@@ -142,6 +143,7 @@ def test_a_missing_keypoint_is_nan():
     assert np.isnan(spread[0]).all() and np.isfinite(spread[1:]).all()
 
 
+@pytest.mark.in_turn
 def test_it_learns_where_keypoints_are():
     keras.utils.set_random_seed(0)
     model = kr.models.KeypointViT(**{**TINY, "embedding_dim": 2}, drop_path=0.2, mask_ratio=0.2)
@@ -163,6 +165,7 @@ def test_masked_tokens():
     np.testing.assert_array_equal(to_numpy(layer(tokens, training=False)), tokens)
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("torch", reason="arguments are checked in Python")
 @pytest.mark.parametrize(
     ("wrong", "message"),

@@ -76,9 +76,10 @@ def channels_last(layer_class, **options):
 
 FULL, ANTIALIASED = {"size": (5, 6)}, {"factor": 0.5, "antialias": True}
 VARIANT = ["symbolic_shape", "data_format", "half_precision", "keras_file"]
+CASES = [(FULL, None), pytest.param(ANTIALIASED, VARIANT, marks=pytest.mark.in_turn)]
 
 
-@pytest.mark.parametrize("arguments, only", [(FULL, None), (ANTIALIASED, VARIANT)], ids=str)
+@pytest.mark.parametrize("arguments, only", CASES, ids=str)
 def test_a_grid(arguments, only):
     check_layer(
         Crop,
@@ -89,7 +90,7 @@ def test_a_grid(arguments, only):
     )
 
 
-@pytest.mark.parametrize("arguments, only", [(FULL, None), (ANTIALIASED, VARIANT)], ids=str)
+@pytest.mark.parametrize("arguments, only", CASES, ids=str)
 def test_a_displacement(arguments, only):
     check_layer(Shift, arguments, IMAGES, prepare=moved, gradient={"entries": 6}, only=only)
 
@@ -250,6 +251,7 @@ def test_what_training_shows():
     assert_close(layer(IMAGES, training=True), 0.5 * to_numpy(layer(IMAGES)), 1e-6)
 
 
+@pytest.mark.in_turn
 def test_a_segmenter_trains_with_the_penalty():
     """Also where it reads the saliency map of the sampler on the way."""
 

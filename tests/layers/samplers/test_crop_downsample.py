@@ -21,6 +21,7 @@ def test_size():
     check_layer(CropDownsample, {"size": (4, 5)}, IMAGES, gradient={"entries": 6})
 
 
+@pytest.mark.in_turn
 def test_variants():
     arguments = {"factor": 0.5, "box": (-0.2, 0.1, 0.7, 0.8), "antialias": True}
     check_layer(CropDownsample, arguments, IMAGES, only=VARIANT, gradient={"entries": 6})

@@ -35,6 +35,7 @@ def test_training_normalizes_by_the_batch():
     assert np.abs(bright - to_numpy(net(255 * IMAGES))).max() > 0.1
 
 
+@pytest.mark.in_turn
 def test_bytes():
     net = DeformationModule(data_format="channels_last")
     images = (255 * IMAGES).astype("uint8")

@@ -54,6 +54,7 @@ def check_flow(warp):
     assert 0.3 <= mean <= 2.0, f"the mean Jacobian is {mean:.2f}"
 
 
+@pytest.mark.every_backend
 def test_step_by_step_it_learns_the_same():
     runs = [train("sgd", epochs=1, run_eagerly=eager) for eager in (False, True)]
     assert_close(runs[1][0].flow, runs[0][0].flow, 1e-4)

@@ -62,6 +62,7 @@ def test_learned_flow(antialias):
     )
 
 
+@pytest.mark.in_turn
 def test_factor_and_bytes():
     images = (255 * IMAGES).astype("uint8")
     only = ["config", "build", "symbolic_shape", "data_format", "half_precision", "keras_file"]
@@ -83,6 +84,7 @@ def test_predicted_flow():
     )
 
 
+@pytest.mark.in_turn
 def test_predicted_config():
     layer = FlowWarpDownsample(**predicted(factor=0.5))
     config = layer.get_config()

@@ -25,6 +25,7 @@ def test_size():
     check_layer(GridSampler, {"size": (4, 5)}, IMAGES, gradient={"entries": 6})
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -43,6 +44,7 @@ def test_antialias_at_unknown_size():
     check_layer(GridSampler, arguments, IMAGES, only=["unknown_size", "export"])
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("antialias", [False, True])
 def test_bytes(antialias):
     images = (255 * IMAGES).astype("uint8")
@@ -134,6 +136,7 @@ def test_float64(layer_class):
 # Bad input.
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("layer_class", LAYERS)
 @pytest.mark.parametrize("factor", [0, 0.0, -0.5, 1.5, 2, float("nan"), float("inf"), "0.5", True,
                                     [0.5], 0.5j], ids=repr)  # fmt: skip
@@ -144,6 +147,7 @@ def test_bad_factor(layer_class, factor):
         layer_class(factor)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("layer_class", LAYERS)
 @pytest.mark.parametrize(
     "size",
@@ -163,6 +167,7 @@ def test_factor_or_size(layer_class):
         layer_class(0.5, size=(7, 7))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("layer_class", LAYERS)
 @pytest.mark.parametrize(
     "options",
@@ -219,6 +224,7 @@ def test_the_largest_size_of_the_aspect_ratio_that_fits(layer_class, image_size,
     assert layer_class.from_config(layer.get_config()).preserve_aspect_ratio
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("layer_class", [GridSampler, UniformDownsample, SaliencySampler])
 def test_images_of_any_aspect_ratio(layer_class):
     layer = layer_class(size=(4, 9), preserve_aspect_ratio=True, data_format="channels_last")
@@ -234,6 +240,7 @@ def test_images_of_any_aspect_ratio(layer_class):
         assert_close(outputs, resized, 1e-5)
 
 
+@pytest.mark.in_turn
 @pytest.mark.backends("tensorflow")
 @pytest.mark.parametrize("layer_class", [GridSampler, UniformDownsample, SaliencySampler])
 def test_unknown_aspect_ratio(layer_class):

@@ -38,6 +38,7 @@ def test_size():
     )
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -50,6 +51,7 @@ def test_variants(arguments):
     check_layer(LearnedResizer, arguments, IMAGES, prepare=randomise, only=VARIANT)
 
 
+@pytest.mark.in_turn
 def test_bytes():
     images = (255 * IMAGES).astype("uint8")
     only = ["build", "symbolic_shape", "unknown_size", "data_format", "reuse"]
@@ -112,6 +114,7 @@ def parameters(n, r, c=3):
     return first + blocks + (3 * 3 * n * n + 4 * n) + (7 * 7 * n * c + c)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("n, r", [(16, 1), (16, 4), (32, 1), (32, 2), (8, 3)])
 def test_parameters_follow_filters_and_blocks(n, r):
     layer = LearnedResizer((8, 8), filters=n, num_blocks=r, data_format="channels_last")
@@ -119,6 +122,7 @@ def test_parameters_follow_filters_and_blocks(n, r):
     assert layer.count_params() == parameters(n, r)
 
 
+@pytest.mark.in_turn
 def test_the_published_count():
     assert parameters(16, 1) == 12_163
 
@@ -163,6 +167,7 @@ def test_training_uses_the_statistics_of_the_batch():
     assert all(np.any(a != b) for a, b in zip(after, before, strict=True))
 
 
+@pytest.mark.in_turn
 def test_it_learns_what_a_resize_cannot():
     """The target is the negative of the image: of the resize nothing is right."""
     images = np.random.default_rng(2).uniform(-1, 1, size=(16, 8, 8, 1)).astype("float32")

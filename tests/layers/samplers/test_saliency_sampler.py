@@ -71,12 +71,14 @@ def test_learned_map():
     check_layer(SaliencySampler, arguments, IMAGES, prepare=random_weights, only=only)
 
 
+@pytest.mark.in_turn
 def test_learned_map_by_factor_antialiased():
     arguments = {"factor": 0.5, "saliency": "learned", "grid_size": (4, 5), "antialias": True}
     only = ["config", "symbolic_shape", "data_format", "half_precision", "keras_file", "freezing"]
     check_layer(SaliencySampler, arguments, IMAGES, prepare=random_weights, only=only)
 
 
+@pytest.mark.in_turn
 def test_deformation_module_in_front():
     check_layer(
         SaliencySampler,
@@ -86,12 +88,14 @@ def test_deformation_module_in_front():
     )
 
 
+@pytest.mark.in_turn
 def test_bytes():
     images = (255 * IMAGES).astype("uint8")
     only = ["build", "symbolic_shape", "unknown_size", "data_format", "half_precision", "reuse"]
     check_layer(SaliencySampler, SMALL, images, prepare=random_weights, only=only)
 
 
+@pytest.mark.in_turn
 def test_warm_up_blur_is_part_of_no_promise_of_inference():
     arguments = {**SMALL, "saliency": "learned", "blur_steps": 3, "seed": 1}
     only = ["config", "build", "keras_file", "fit", "freezing"]
@@ -321,6 +325,7 @@ def test_channels_first():
     assert_close(to_numpy(first(swapped)).transpose(0, 2, 3, 1), last(IMAGES), 1e-5)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("saliency", [None, "learned"])
 def test_training_moves_the_samples_to_what_matters(saliency):
     """Images get brighter towards a corner, and a bright mean is wanted: the map grows there."""

@@ -16,6 +16,7 @@ def test_size():
     check_layer(UniformDownsample, {"size": (4, 5)}, IMAGES, gradient={"entries": 6})
 
 
+@pytest.mark.in_turn
 def test_factor_and_antialias():
     arguments = {"factor": 0.5, "antialias": True}
     check_layer(UniformDownsample, arguments, IMAGES, only=VARIANT, gradient={"entries": 6})
