@@ -141,19 +141,20 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         places = np.s_[index * self.batch_size : (index + 1) * self.batch_size]
         chosen = self.order[places]
-        images = np.empty((len(chosen), *self.size, 3), "uint8")
-        for row, place in enumerate(chosen):
-            images[row] = self._image(place)
-        return images, self.part.labels[chosen]
+        return self._images(chosen), self.part.labels[chosen]
 
     def all_images(self):
         """The images in their order, as a network sees them: bytes (n, h, w, 3)."""
-        return np.concatenate([self[index][0] for index in range(len(self))])
+        return self._images(self.order)
 
-    def _image(self, place):
-        (top, left), (height, width) = self.corners[place], self.size
-        image = self.part.images[place, top : top + height, left : left + width]
-        return image[:, ::-1] if self.flipped[place] else image
+    def _images(self, places):
+        height, width = self.size
+        images = np.empty((len(places), height, width, 3), "uint8")
+        for row, place in enumerate(places):
+            top, left = self.corners[place]
+            image = self.part.images[place, top : top + height, left : left + width]
+            images[row] = image[:, ::-1] if self.flipped[place] else image
+        return images
 
 
 def _generated(settings):

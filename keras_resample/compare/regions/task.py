@@ -102,11 +102,14 @@ class Regions(Task):
     def figures(self, records, load):
         from keras_resample.compare.regions import figures
 
+        yield from figures.draw(records, load, self.pictured(), self.settings)
+
+    def pictured(self):
+        """The test images that are drawn: bytes (n, h, w, 3)."""
         test = self.data.test
         count = min(self.settings.pictures, len(test))
         places = np.linspace(0, len(test) - 1, count).astype(int)
-        images = self._in_order(test[places]).all_images()
-        yield from figures.draw(records, load, images, self.settings)
+        return self._in_order(test[places]).all_images()
 
     def summary(self, results):
         return [results["data"], "", *table.scores(results), ""]

@@ -223,6 +223,14 @@ def test_batches_depend_on_seed_and_epoch_alone():
     assert len(in_order) == 3
 
 
+@pytest.mark.parametrize("count", [0, 3])
+def test_so_many_images_are_drawn_as_are_asked_for(count, tmp_path):
+    task = Regions(settings_of(tmp_path, pictures=count))
+    task.load(lambda line: None)
+    images = task.pictured()
+    assert images.shape == (count, *SMALL["size"], 3)
+
+
 @pytest.mark.backends("torch", reason="plain numpy")
 def test_validation_is_a_part_of_each_class_of_the_training_images():
     labels = np.array([0] * 10 + [1] * 5 + [2])
