@@ -10,6 +10,8 @@ import os
 import struct
 import zlib
 
+import numpy as np
+
 # The annotations of Stanford Cars take 3 MB, and have 16,185 cars of 7 fields.
 LARGEST = 64 * 2**20
 MOST_FIELDS = 2**20
@@ -56,6 +58,20 @@ def matlab_file(path, reader):
             f"{os.fspath(path)!r} must be an undamaged MATLAB file of version 5 "
             f"({type(error).__name__}: {error}). Received: {os.path.getsize(path)} bytes"
         ) from error
+
+
+def matlab_names(variables, variable, path):
+    """The names in a cell array of `matlab_file`: strings, in an array without sides of 1.
+
+    Raises:
+        ValueError: for anything but names, and for none.
+    """
+    names = np.atleast_1d(np.asarray(variables.get(variable), object))
+    if not names.size or not all(isinstance(name, str) for name in names.flat):
+        raise ValueError(
+            f"`{variable}` must be names, one a cell. Received: file {os.fspath(path)!r}"
+        )
+    return names
 
 
 def _check(content):

@@ -82,12 +82,10 @@ def image_folder(
     >>> images.shape, dataset.class_names
     ((2, 12, 10, 1), ['ann', 'bob'])
     """
-    if not os.path.isdir(path):
-        raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")
-    files = _files(path)
+    files, identities = identity_folders(path)
     return identity_files(
         files,
-        [os.path.basename(os.path.dirname(file)) for file in files],
+        identities,
         path,
         "image_folder",
         size=size,
@@ -103,16 +101,32 @@ def image_folder(
     )
 
 
-def _files(path):
-    """Each image file, sorted by identity and name."""
-    files = []
+def identity_folders(path):
+    """Each image file, sorted by identity and name, and its identity."""
+    check_folder(path)
+    files, identities = [], []
     for identity in sorted(os.listdir(path)):
         folder = os.path.join(path, identity)
-        if identity.startswith(".") or not os.path.isdir(folder):
-            continue
-        for name in sorted(os.listdir(folder)):
-            file = os.path.join(folder, name)
-            hidden = name.startswith(".") or os.path.isdir(file)
-            if not hidden and name.lower().endswith(EXTENSIONS):
-                files.append(file)
+        if not identity.startswith(".") and os.path.isdir(folder):
+            found = images_in(folder)
+            files += found
+            identities += [identity] * len(found)
+    return files, identities
+
+
+def images_in(folder):
+    """The image files of one folder, sorted by name."""
+    check_folder(folder)
+    files = []
+    for name in sorted(os.listdir(folder)):
+        file = os.path.join(folder, name)
+        hidden = name.startswith(".") or os.path.isdir(file)
+        if not hidden and name.lower().endswith(EXTENSIONS):
+            files.append(file)
     return files
+
+
+def check_folder(path):
+    """Raises unless there is a folder."""
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")

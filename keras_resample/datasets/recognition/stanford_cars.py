@@ -2,11 +2,9 @@
 
 import os
 
-import numpy as np
-
 from keras_resample.arguments import as_bool
 from keras_resample.datasets.files.image_decoding import pixel_box
-from keras_resample.datasets.files.matlab_file import matlab_file
+from keras_resample.datasets.files.matlab_file import matlab_file, matlab_names
 from keras_resample.datasets.files.text_lines import inner_path
 from keras_resample.datasets.recognition.class_protocol import check_protocol, protocol_part
 from keras_resample.datasets.recognition.identity_files import identity_files
@@ -92,7 +90,7 @@ def stanford_cars(path, protocol="classification", split="train", crop_to_box=Fa
 def _joined(path):
     """`(cars, class_names)` of all annotations in one file."""
     variables = matlab_file(path, "stanford_cars")
-    names = _class_names(variables, path)
+    names = matlab_names(variables, "class_names", path).ravel().tolist()
     cars = _cars(variables, names, path, "relative_im_path", lambda car: not car["test"])
     return _inside(os.path.dirname(path), cars, path), names
 
@@ -102,7 +100,7 @@ def _development_kit(path):
     folder = os.path.join(path, "devkit")
     folder = folder if os.path.isdir(folder) else path
     meta = os.path.join(folder, "cars_meta.mat")
-    names = _class_names(matlab_file(meta, "stanford_cars"), meta)
+    names = matlab_names(matlab_file(meta, "stanford_cars"), "class_names", meta).ravel().tolist()
     cars = []
     for images, name in PARTS.items():
         listed = os.path.join(folder, name)
@@ -116,13 +114,6 @@ def _development_kit(path):
 
 def _inside(folder, cars, listed):
     return [(inner_path(folder, file, listed), *rest) for file, *rest in cars]
-
-
-def _class_names(variables, path):
-    names = np.ravel(variables.get("class_names")).tolist()
-    if not all(isinstance(name, str) for name in names) or not names:
-        raise ValueError(f"`class_names` must be names of classes. Received: file {path!r}")
-    return names
 
 
 def _cars(variables, class_names, path, file, in_train):
