@@ -13,6 +13,7 @@ from keras_resample.metrics.identification.retrieval import (
     mean_inverse_penalty,
 )
 from keras_resample.metrics.identification.templates import aggregate_templates
+from keras_resample.metrics.interpolation_error import interpolation_error
 from keras_resample.metrics.segmentation.class_frequency import class_frequency_change
 from keras_resample.metrics.segmentation.confusion import class_ious, confusion_matrix, mean_iou
 from keras_resample.metrics.segmentation.segmentation_scores import SegmentationScores
@@ -43,6 +44,7 @@ __all__ = [
     "flip_augmented",
     "ijb_identification",
     "ijb_verification",
+    "interpolation_error",
     "lfw_accuracy",
     "lfw_folds",
     "mean_average_precision",
