@@ -19,6 +19,8 @@ from keras_resample.datasets.recognition.half_identities import half_identities
 from keras_resample.datasets.recognition.image_folder import image_folder
 from keras_resample.datasets.recognition.image_list import image_list
 from keras_resample.datasets.recognition.stanford_cars import stanford_cars
+from keras_resample.datasets.recognition.surv_face import surv_face
+from keras_resample.datasets.recognition.tiny_face import tiny_face
 from keras_resample.datasets.recognition.vehicle_id import vehicle_id
 from keras_resample.datasets.recognition.veri import veri
 from keras_resample.datasets.recognition.write_records import write_records
@@ -34,6 +36,7 @@ from keras_resample.datasets.verification.cfp_pairs import cfp_pairs
 from keras_resample.datasets.verification.ijb_protocol import IJBProtocol
 from keras_resample.datasets.verification.lfw_pairs import lfw_pairs
 from keras_resample.datasets.verification.pair_list import pair_list
+from keras_resample.datasets.verification.surv_face_pairs import surv_face_pairs
 from keras_resample.datasets.verification.verification_pairs import verification_pairs
 from keras_resample.datasets.verification.write_verification_pairs import write_verification_pairs
 
@@ -69,6 +72,9 @@ __all__ = [
     "pair_list",
     "segmentation_folder",
     "stanford_cars",
+    "surv_face",
+    "surv_face_pairs",
+    "tiny_face",
     "vehicle_id",
     "veri",
     "verification_pairs",
