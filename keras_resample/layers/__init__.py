@@ -10,6 +10,7 @@ from keras_resample.layers.attention.relative_attention import RelativeAttention
 from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
 from keras_resample.layers.attention.window_attention import WindowAttention
+from keras_resample.layers.augmentation.random_resolution import RandomResolution
 from keras_resample.layers.augmentation.random_warp import RandomWarp
 from keras_resample.layers.regions.adaptive_region_pooling import AdaptiveRegionPooling
 from keras_resample.layers.regions.keypoint_pooling import KeypointPooling
@@ -41,6 +42,7 @@ __all__ = [
     "KeypointWindowBias",
     "LearnedResizer",
     "MaskedTokens",
+    "RandomResolution",
     "RandomWarp",
     "RegionPooling",
     "RelativeAttention",

@@ -19,6 +19,7 @@ from keras_resample.ops.jacobian import (
 )
 from keras_resample.ops.regions import roi_align
 from keras_resample.ops.relative_position import relative_position_buckets
+from keras_resample.ops.resolution_choice import choose_resolution
 from keras_resample.ops.restoring.restoring import restore
 from keras_resample.ops.saliency import saliency_grid
 from keras_resample.ops.sampling import sample
@@ -28,6 +29,7 @@ __all__ = [
     "affine_keypoints",
     "affine_matrix",
     "align",
+    "choose_resolution",
     "corner_jacobians",
     "edge_map",
     "face_template",

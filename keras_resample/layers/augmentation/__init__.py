@@ -1,1 +1,1 @@
-"""Augmentation of images together with what is known of places on them."""
+"""Augmentation of images, together with what is known of places on them."""
