@@ -11,7 +11,8 @@ PACKAGE = pathlib.Path(keras_resample.__file__).resolve().parent
 # These stand below everything and import nothing of the package.
 GROUND = {"arguments", "files", "program", "version"}
 OPS = {"backend", "ops", "ops/restoring"}
-LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions", "layers/attention"}
+LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions", "layers/attention",
+          "layers/trunk"}  # fmt: skip
 METRICS = {"metrics", "metrics/verification", "metrics/identification", "metrics/segmentation"}
 MODELS = {*LAYERS, *METRICS, "heads", "losses", "models", "models/networks", "models/steps"}
 DATASETS = {"datasets/files", "datasets/base"}
@@ -28,6 +29,7 @@ ALLOWED = {
     "layers/regions": OPS,
     "layers/augmentation": OPS,
     "layers/attention": OPS,
+    "layers/trunk": OPS,
     "heads": OPS,
     "losses": OPS | {"heads"},
     "metrics": OPS,

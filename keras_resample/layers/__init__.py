@@ -26,10 +26,12 @@ from keras_resample.layers.samplers.saliency_sampler import SaliencySampler
 from keras_resample.layers.samplers.sample_at import SampleAt
 from keras_resample.layers.samplers.spatial_transformer import SpatialTransformer
 from keras_resample.layers.samplers.uniform_downsample import UniformDownsample
+from keras_resample.layers.trunk.branch_to_trunk import BranchToTrunk
 
 __all__ = [
     "AbsolutePosition",
     "AdaptiveRegionPooling",
+    "BranchToTrunk",
     "CropDownsample",
     "DeformationModule",
     "FlowWarpDownsample",

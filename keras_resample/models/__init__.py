@@ -1,6 +1,8 @@
 """Published networks, and the models that train and run them behind samplers and heads."""
 
 from keras_resample.models import convert
+from keras_resample.models.branch_trainer import BranchTrainer
+from keras_resample.models.btnet import BTNet
 from keras_resample.models.networks.hrnet_v2 import HRNetV2
 from keras_resample.models.networks.iresnet import (
     IResNet,
@@ -21,6 +23,8 @@ from keras_resample.models.segmentation_report import segmentation_report
 from keras_resample.models.segmenter import Segmenter
 
 __all__ = [
+    "BTNet",
+    "BranchTrainer",
     "HRNetV2",
     "IResNet",
     "IResNet100",

@@ -1,0 +1,1 @@
+"""A network for many resolutions: branches that enter the trunk where their maps fit."""

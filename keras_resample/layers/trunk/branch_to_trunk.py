@@ -1,0 +1,207 @@
+"""One network for images of several resolutions."""
+
+import keras
+from keras import ops
+
+from keras_resample.arguments import as_data_format, as_size
+from keras_resample.layers.trunk.branching import Branching
+
+
+@keras.saving.register_keras_serializable(package="keras_resample")
+class BranchToTrunk(keras.layers.Layer):
+    """Embeds small images by a branch of their own that enters a trained network, the trunk.
+
+    The branch of a resolution has the trunk's layers up to its entry, with every stride 1, so that
+    its maps are as large as its images; the entry is where the trunk's own maps have this size.
+    What follows is the trunk. Its weights are shared, not copied; batch normalizations, in branch
+    and trunk, are of one resolution each. So an image of 28 x 28 is never enlarged to 112 x 112,
+    and costs what its own pixels do:
+
+        y_r = T_r(B_r(x_r)),    and T(x) for images of the trunk's own size.
+
+    Branches start with the weights of the trunk; `keras_resample.models.BTNet` trains them.
+
+    Args:
+        trunk: built Functional `keras.Model` from images to embeddings, such as
+            `keras_resample.models.IResNet50()`, a network of `keras.applications` or your own;
+            Functional models inside of it are opened.
+        resolutions: sizes (height, width) of the branches' images, each with the aspect ratio of
+            the trunk's and of maps that the trunk has.
+        entries: names of the trunk's layers whose maps the branches give, one for each of
+            `resolutions`; later ones of the same size give a branch more layers and share fewer.
+            Default: the ends of the first units with maps of that size.
+        data_format: of the trunk's images, `"channels_last"`, `"channels_first"` or `None` for
+            `keras.config.image_data_format()`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, or channels first, of the trunk's size or one
+            of `resolutions`: one branch runs. Or a dict from resolution to such images: each has
+            its branch, and the result is a dict of the same keys. Or a list of single images
+            (height, width, channels) of these sizes in any order: those of one size run together.
+        training: whether layers, such as batch normalization, run in training mode.
+
+    Output shape:
+        That of the trunk, `(batch, dim)`. Of a list `(len(images), dim)`, in its order.
+
+    Raises:
+        ValueError: for a trunk that is not Functional, has several inputs or outputs, batch
+            normalizations inside of other layers, or changes the size of images where it has no
+            strides; a resolution of another aspect ratio or one that the trunk has no maps of;
+            entries that are none; and images of a size that no branch has.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_resample as kr
+    >>> trunk = kr.models.IResNet(
+    ...     (1, 1), (8, 16), input_shape=(28, 28, 3), embedding_dim=32, data_format="channels_last")
+    >>> network = kr.layers.BranchToTrunk(trunk, [(14, 14), (7, 7)], data_format="channels_last")
+    >>> network(np.random.rand(5, 7, 7, 3)).shape == (5, 32)
+    True
+    >>> faces = [np.random.rand(side, side, 3) for side in (14, 28, 7, 14)]
+    >>> network(faces).shape == (4, 32)
+    True
+
+    Reference:
+        [BTNet, Li et al., 2023](https://arxiv.org/abs/2310.09563)
+    """
+
+    def __init__(self, trunk, resolutions, entries=None, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = as_data_format(data_format)
+        parts = Branching(trunk, self.data_format)
+        self.trunk, self.size = trunk, parts.size
+        self.resolutions = as_resolutions(resolutions, self.size)
+        names = as_entries(entries, len(self.resolutions))
+        steps = list(map(parts.entry, self.resolutions, names))
+        self.entries = tuple(step.layer.name for step in steps)
+        words = [f"{height}x{width}" for height, width in self.resolutions]
+        self.branches = [
+            parts.branch(step, resolution, f"branch_{word}")
+            for step, resolution, word in zip(steps, self.resolutions, words, strict=True)
+        ]
+        self.rests = [
+            parts.rest(step, f"rest_{word}") for step, word in zip(steps, words, strict=True)
+        ]
+        self.uppers = [parts.upper(step) for step in steps]
+
+    def call(self, images, training=None):
+        if isinstance(images, dict):
+            for resolution, batch in images.items():
+                if self._size_of(batch) != resolution:
+                    raise ValueError(
+                        f"`images` must have the size of their key. Received: {resolution}: images "
+                        f"of shape {tuple(batch.shape)}"
+                    )
+            return {key: self.embed(batch, training) for key, batch in images.items()}
+        if isinstance(images, (list, tuple)):
+            return self._embed_each(images, training)
+        return self.embed(images, training)
+
+    def embed(self, images, training=None):
+        """The embeddings of a batch of one resolution."""
+        size = self._size_of(images)
+        if size == self.size:
+            return self.trunk(images, training=training)
+        index = self.index_of(size)
+        maps = self.branches[index](images, training=training)
+        return self.rests[index](maps, training=training)
+
+    def index_of(self, resolution):
+        """The place of a resolution in `resolutions`."""
+        if resolution not in self.resolutions:
+            raise ValueError(
+                f"`images` must have the size of the trunk, {self.size}, or of a branch, "
+                f"{list(self.resolutions)}. Received: {resolution}"
+            )
+        return self.resolutions.index(resolution)
+
+    def added_weights(self, resolution):
+        """What the branch of a resolution adds to the trunk, and training may change.
+
+        Its own layers, and the scales and shifts of its batch normalizations in the trunk; not
+        the moving statistics, which are not trained.
+        """
+        own = self.own_weights(resolution)
+        return [weight for weight in own if not weight.name.startswith("moving_")]
+
+    def own_weights(self, resolution):
+        """`added_weights` with the moving statistics: all that one resolution has of its own."""
+        index = self.index_of(resolution)
+        shared = {id(weight) for weight in self.trunk.weights}
+        weights = self.branches[index].weights + self.rests[index].weights
+        return [weight for weight in weights if id(weight) not in shared]
+
+    def _embed_each(self, images, training):
+        places = {}
+        for place, image in enumerate(images):
+            places.setdefault(self._size_of(image[None]), []).append(place)
+        found = [
+            self.embed(ops.stack([images[place] for place in own]), training)
+            for own in places.values()
+        ]
+        order = sum(places.values(), [])
+        back = sorted(range(len(order)), key=order.__getitem__)
+        return ops.take(ops.concatenate(found), back, axis=0)
+
+    def compute_output_shape(self, images_shape):
+        dim = tuple(self.trunk.output_shape[1:])
+        if isinstance(images_shape, dict):
+            return {key: (shape[0], *dim) for key, shape in images_shape.items()}
+        if isinstance(images_shape[0], (list, tuple)):
+            return (len(images_shape), *dim)
+        return (images_shape[0], *dim)
+
+    def _size_of(self, images):
+        shape = tuple(images.shape)
+        if len(shape) != 4:
+            raise ValueError(
+                "`images` must be a batch (4D), a dict of them by resolution, or a list of images "
+                f"(3D). Received: shape {shape}"
+            )
+        return shape[2:] if self.data_format == "channels_first" else shape[1:3]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "trunk": keras.saving.serialize_keras_object(self.trunk),
+            "resolutions": self.resolutions,
+            "entries": self.entries,
+            "data_format": self.data_format,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        trunk = keras.saving.deserialize_keras_object(config["trunk"])
+        return cls(**{**config, "trunk": trunk})
+
+
+def as_resolutions(resolutions, size):
+    """`resolutions` as different pairs (height, width) of the aspect ratio of `size`."""
+    if not isinstance(resolutions, (list, tuple)) or not resolutions:
+        raise ValueError(
+            "`resolutions` must be a list of sizes (height, width). "
+            f"Received: resolutions={resolutions!r}"
+        )
+    found = tuple(as_size(resolution, "resolutions") for resolution in resolutions)
+    for height, width in found:
+        if height * size[1] != width * size[0] or height >= size[0]:
+            raise ValueError(
+                f"`resolutions` must be smaller than the trunk's {size}, with its aspect ratio. "
+                f"Received: {(height, width)}"
+            )
+    if len(set(found)) < len(found):
+        raise ValueError(f"`resolutions` must be different. Received: {resolutions!r}")
+    return found
+
+
+def as_entries(entries, count):
+    """`entries` as a list of `count` names or `None`s."""
+    if entries is None:
+        return [None] * count
+    if isinstance(entries, str) or len(entries) != count:
+        raise ValueError(
+            f"`entries` must name {count} layers, one for each resolution. Received: {entries!r}"
+        )
+    return list(entries)

@@ -1,0 +1,187 @@
+"""A branch trains alone, is a file of its own, and leaves everything else as it was."""
+
+import hashlib
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resample as kr
+from keras_resample.models import BranchTrainer, BTNet
+from tests.numerics import assert_close, to_numpy
+from tests.steps import STEP_BY_STEP
+
+RESOLUTIONS = [(8, 8), (4, 4)]
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.normal(size=(12, 16, 16, 1)).astype("float32")
+LABELS = np.arange(12) % 3
+
+
+@pytest.fixture(autouse=True)
+def channels_last():
+    keras.config.set_image_data_format("channels_last")
+
+
+def trunk_of(seed=0, embedding_dim=6):
+    keras.utils.set_random_seed(seed)
+    return kr.models.IResNet((1, 1), (4, 8), (16, 16, 1), embedding_dim)
+
+
+def make(seed=0, **arguments):
+    return BTNet(trunk_of(seed), **{"resolutions": RESOLUTIONS, **arguments})
+
+
+def influence():
+    keras.utils.set_random_seed(1)
+    head = kr.heads.CosFace(3, margin=0.1, scale=8.0)
+    head.build((None, 6))
+    return kr.losses.InfluenceLoss(head)
+
+
+def trained(network, resolution=(4, 4), epochs=1, rate=0.05, weight=0.5, **mode):
+    trainer = BranchTrainer(network, resolution, weight)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-3)
+    trainer.compile(optimizer, influence(), **mode)
+    history = trainer.fit(IMAGES, LABELS, batch_size=6, epochs=epochs, verbose=0).history
+    return history["loss"]
+
+
+def values_of(weights):
+    return [to_numpy(weight).copy() for weight in weights]
+
+
+def flags(layer):
+    inside = [(one.name, one.trainable) for one in layer._flatten_layers()]
+    return inside, [weight.trainable for weight in layer.weights]
+
+
+def test_training_moves_one_branch_and_nothing_else():
+    network = make()
+    own = network.parts.own_weights((4, 4))
+    others = [weight for weight in network.weights if all(weight is not one for one in own)]
+    before, mine, trainable = values_of(others), values_of(own), flags(network)
+    trained(network)
+    for old, weight in zip(before, others, strict=True):
+        np.testing.assert_array_equal(to_numpy(weight), old)
+    frozen = [weight for weight in own if not weight.trainable and "moving" not in weight.name]
+    for old, weight in zip(mine, own, strict=True):
+        stays = any(weight is one for one in frozen)
+        assert np.array_equal(to_numpy(weight), old) == stays, weight.path
+    assert flags(network) == trainable
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_loss_is_that_of_the_embeddings_and_of_the_maps(weight):
+    network = make()
+    small = to_numpy(kr.layers.UniformDownsample(size=(4, 4), antialias=True)(IMAGES[:6]))
+    parts = network.parts
+    maps = parts.branches[1](small, training=True)
+    embeddings = parts.rests[1](maps, training=True)
+    target = to_numpy(parts.uppers[1](IMAGES[:6]))
+    expected = float(influence()(LABELS[:6], embeddings))
+    expected += weight * np.mean((to_numpy(maps) - target) ** 2)
+    trainer = BranchTrainer(network, (4, 4), weight)
+    trainer.compile(keras.optimizers.SGD(0.0), influence(), **STEP_BY_STEP)
+    assert_close(trainer.train_on_batch(IMAGES[:6], LABELS[:6]), expected, 1e-5)
+
+
+def test_it_learns():
+    losses = trained(make(), epochs=12)
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.in_turn
+def test_a_frozen_statistic_of_the_trunk_is_not_the_branch():
+    """Without distillation the maps of the trunk are not even computed."""
+    network = make()
+    network.parts.uppers[1].call = lambda *args, **kwargs: pytest.fail("the trunk was run")
+    trained(network, weight=0.0, run_eagerly=True)
+
+
+def test_a_branch_is_a_file_of_its_own(tmp_path):
+    network, path = make(), tmp_path / "branch.npz"
+    trained(network)
+    network.save_branch(path, (4, 4))
+    other = make(resolutions=[(4, 4)])
+    small = RANDOM.normal(size=(2, 4, 4, 1)).astype("float32")
+    assert np.abs(to_numpy(other(small)) - to_numpy(network(small))).max() > 1e-3
+    other.load_branch(path)
+    assert_close(other(small), network(small), 1e-6)
+    added = sum(to_numpy(weight).nbytes for weight in network.parts.own_weights((4, 4)))
+    assert path.stat().st_size < added + 400 * len(network.parts.own_weights((4, 4))) + 2000
+
+
+def test_the_whole_network_is_a_file(tmp_path):
+    network, path = make(), tmp_path / "network.keras"
+    trained(network)
+    network.save(path)
+    again = keras.saving.load_model(path)
+    for side in (16, 8, 4):
+        images = RANDOM.normal(size=(2, side, side, 1)).astype("float32")
+        assert_close(again(images), network(images), 1e-6)
+    assert again.parts.entries == network.parts.entries
+    trained(again, resolution=(8, 8))
+
+
+def changed(path, name):
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["3"] = {
+        None: np.zeros(()),
+        "shape": np.zeros((2, 2), "float32"),
+        "object": np.array([object()]),
+        "large": np.zeros(10**6),
+    }[name]
+    np.savez_compressed(path, **{key: a for key, a in arrays.items() if name or key != "3"})
+
+
+@pytest.mark.parametrize(
+    "break_it, message",
+    [
+        (lambda path: changed(path, None), "file of `save_branch`"),
+        (lambda path: changed(path, "shape"), "shapes of other weights"),
+        (lambda path: changed(path, "object"), "file of `save_branch` .Object arrays"),
+        (lambda path: changed(path, "large"), "more than [0-9]+ bytes in '3'"),
+        (lambda path: path.write_bytes(path.read_bytes()[:200]), "file of `save_branch`"),
+        (lambda path: path.write_text("a branch"), "file of `save_branch`"),
+        (lambda path: shutil.move(path, path.with_name("moved.npz")), "file of `save_branch`"),
+        (lambda path: make(seed=5).save_branch(path, (4, 4)), "of the trunk with the hash"),
+        (
+            lambda path: make(entries=["layer1_0_add", "bn2"]).save_branch(path, (4, 4)),
+            "that enters at",
+        ),
+    ],
+)
+@pytest.mark.in_turn
+def test_files_of_something_else(break_it, message, tmp_path):
+    network, path = make(), tmp_path / "branch.npz"
+    network.save_branch(path, (4, 4))
+    before = hashlib.sha256(b"".join(v.tobytes() for v in values_of(network.weights))).digest()
+    break_it(path)
+    with pytest.raises(ValueError, match=message):
+        network.load_branch(path)
+    after = hashlib.sha256(b"".join(v.tobytes() for v in values_of(network.weights))).digest()
+    assert before == after
+
+
+@pytest.mark.in_turn
+def test_mistakes_are_named(tmp_path):
+    network = make()
+    for resolution in ((16, 16), (5, 5)):
+        with pytest.raises(ValueError, match=r"of a branch, .* Received"):
+            BranchTrainer(network, resolution)
+    with pytest.raises(ValueError, match="`network` must be a BTNet"):
+        BranchTrainer(network.trunk, (4, 4))
+    with pytest.raises(ValueError, match="`distillation_weight` must be"):
+        BranchTrainer(network, (4, 4), -1)
+    with pytest.raises(ValueError, match="`path` must end with .npz"):
+        network.save_branch(tmp_path / "branch.h5", (4, 4))
+    one = make(resolutions=[(8, 8)])
+    network.save_branch(tmp_path / "branch.npz", (4, 4))
+    with pytest.raises(ValueError, match=r"a branch of \[\(8, 8\)\]"):
+        one.load_branch(tmp_path / "branch.npz")
+    trunk = trunk_of()
+    trunk.trainable = False
+    with pytest.raises(ValueError, match="batch normalizations that train"):
+        BranchTrainer(BTNet(trunk, RESOLUTIONS), (4, 4))
