@@ -53,7 +53,7 @@ def choose_resolution(sizes, resolutions, indicator="max", rounding="ceil"):
     [1, 2, 0, 0]
 
     Reference:
-        "Branch-to-Trunk: Multi-Resolution Face Recognition", Fig. 8.
+        "Learning Unified Representations for Multi-Resolution Face Recognition", Fig. 8.
     """
     check_choice(indicator, "indicator", INDICATORS)
     check_choice(rounding, "rounding", ROUNDINGS)

@@ -64,7 +64,8 @@ class RandomResolution(keras.layers.Layer):
     True
 
     Reference:
-        "Branch-to-Trunk: Multi-Resolution Face Recognition", section 4, the networks phi_mr.
+        "Learning Unified Representations for Multi-Resolution Face Recognition", section 4, the
+        networks phi_mr.
     """
 
     def __init__(self, factors=HALVINGS, probabilities=None, seed=None, data_format=None, **kwargs):
