@@ -96,17 +96,25 @@ class Settings:
     def command(self):
         """The command line that asks for the same."""
         words, switches = ["python", "-m", "keras_resample", *self.subcommand.split()], []
-        default = type(self)()
+        shown, usual = self.shown(), self.usual()
         for field in own_first(self):
-            value = getattr(self, field.name)
-            if value is None or value == getattr(default, field.name) or field.name in UNSAID:
+            value = shown[field.name]
+            if value is None or value == usual[field.name] or field.name in UNSAID:
                 continue
             if isinstance(value, bool):
                 switches.append(flag(field))
                 continue
-            shown = value if field.metadata["nargs"] else [value]
-            words += [flag(field), *map(field.metadata["words"], shown)]
+            values = value if field.metadata["nargs"] else [value]
+            words += [flag(field), *map(field.metadata["words"], values)]
         return shlex.join(words + switches)
+
+    def shown(self):
+        """The values that the command line says, by their names."""
+        return vars(self)
+
+    def usual(self):
+        """The values that it need not say."""
+        return vars(type(self)())
 
 
 def own_first(settings):

@@ -1,6 +1,5 @@
 """What a comparison reads: the folder of one of several data sets, or what it generates itself."""
 
-import copy
 import dataclasses
 import hashlib
 import os
@@ -65,11 +64,19 @@ class SourceSettings(Settings):
         """The settings that the numbers of a run depend on, as JSON values."""
         return super().numbers() | {"source": self.source()}
 
-    def command(self):
-        """The command line that asks for the same, with the last part of absolute paths."""
-        shown = copy.copy(self)
-        for name in [f.name for f in dataclasses.fields(self) if f.metadata["metavar"] in PATHS]:
-            path = getattr(self, name)
-            if path is not None and os.path.isabs(path):
-                setattr(shown, name, os.path.basename(os.path.normpath(path)))
-        return super(SourceSettings, shown).command()
+    def shown(self):
+        """The values that the command line says; of absolute paths their last part."""
+        paths = self._paths()
+        for name, path in paths.items():
+            if os.path.isabs(path):
+                paths[name] = os.path.basename(os.path.normpath(path))
+        return super().shown() | paths
+
+    def usual(self):
+        """The values that it need not say, which may depend on the data set."""
+        given = {name: path for name, path in self._paths().items() if name != "out"}
+        return vars(type(self)(**given)) | dict.fromkeys(given)
+
+    def _paths(self):
+        names = [f.name for f in dataclasses.fields(self) if f.metadata["metavar"] in PATHS]
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

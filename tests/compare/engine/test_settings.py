@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_resample.compare import SegmentationSettings, SettingError, Settings
+from keras_resample.compare import RegionSettings, SegmentationSettings, SettingError, Settings
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,18 @@ def test_command_says_what_differs_from_the_default():
     assert command == (
         "python -m keras_resample compare segmentation --sizes 45x60 --sigma 2.0 --balance"
     )
+
+
+def test_command_says_what_differs_from_the_default_of_its_data_set(tmp_path):
+    start = "python -m keras_resample compare regions"
+    assert RegionSettings(size="64x64", epochs=10).command() == start
+    lists = {"image_lists": tmp_path / "birds", "out": "there"}
+    (tmp_path / "birds").mkdir()
+    start += " --image-lists birds"
+    assert RegionSettings(size="64x64", epochs=10, **lists).command() == (
+        f"{start} --size 64x64 --epochs 10 --out there"
+    )
+    assert RegionSettings(size="112x112", epochs=60, **lists).command() == f"{start} --out there"
 
 
 def test_a_page_does_not_say_where_things_lie(tmp_path):
