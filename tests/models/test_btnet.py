@@ -92,8 +92,7 @@ def test_it_learns():
 
 
 @pytest.mark.in_turn
-def test_a_frozen_statistic_of_the_trunk_is_not_the_branch():
-    """Without distillation the maps of the trunk are not even computed."""
+def test_without_distillation_the_trunk_is_not_run():
     network = make()
     network.parts.uppers[1].call = lambda *args, **kwargs: pytest.fail("the trunk was run")
     trained(network, weight=0.0, run_eagerly=True)

@@ -19,7 +19,7 @@ class BranchToTrunk(keras.layers.Layer):
 
         y_r = T_r(B_r(x_r)),    and T(x) for images of the trunk's own size.
 
-    Branches start with the weights of the trunk; `keras_resample.models.BTNet` trains them.
+    Branches start with the weights of the trunk; `keras_resample.models.BranchTrainer` trains them.
 
     Args:
         trunk: built Functional `keras.Model` from images to embeddings, such as
