@@ -79,7 +79,7 @@ def test_the_loss_is_that_of_the_embeddings_and_of_the_maps(weight):
     maps = parts.branches[1](small, training=True)
     embeddings = parts.rests[1](maps, training=True)
     target = to_numpy(parts.uppers[1](IMAGES[:6]))
-    expected = float(influence()(LABELS[:6], embeddings))
+    expected = float(to_numpy(influence()(LABELS[:6], embeddings)))
     expected += weight * np.mean((to_numpy(maps) - target) ** 2)
     trainer = BranchTrainer(network, (4, 4), weight)
     trainer.compile(keras.optimizers.SGD(0.0), influence(), **STEP_BY_STEP)
