@@ -18,6 +18,8 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(3, 14, 21, 1)).astype("float32")
 POINTS = RANDOM.uniform(0, 1, (3, 5, 2)).astype("float32")
 INPUTS = {"images": IMAGES, "keypoints": POINTS}
+# In the paths of the weights that tell attention of places.
+ENCODINGS = "keypoint_linear", "relative_bias", "relative_position", "rotary_position"
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +121,29 @@ def test_every_position_builds_and_keeps_its_numbers(position, tmp_path):
     assert_close(again.predict(IMAGES, verbose=0), expected)
 
 
+@pytest.mark.in_turn
+@pytest.mark.parametrize("position", ["relative", "irpe", "rotary", "keypoint"])
+def test_without_vectors_of_places_the_encoding_alone_tells_the_order(position):
+    """Patches in another order give the mean of the last tokens only where nothing tells it."""
+
+    def means(model):
+        tokens = keras.Model(model.input, model.get_layer("norm").output)
+        orders = IMAGES, np.roll(IMAGES, 7, axis=2)
+        given = ({**INPUTS, "images": i} if position == "keypoint" else i for i in orders)
+        return [tokens.predict(inputs, verbose=0).mean(1) for inputs in given]
+
+    options = {} if position == "keypoint" else {"position": position}
+    network = kr.models.KeypointViT if position == "keypoint" else kr.models.ViT
+    model = randomize(network(**TINY, **options, absolute=False))
+    assert network(**TINY, **options).count_params() - model.count_params() == 6 * 16
+    first, other = means(model)
+    assert np.abs(first - other).max() > 1e-3
+    for weight in model.trainable_weights:
+        if any(name in weight.path for name in ENCODINGS):
+            weight.assign(np.zeros(weight.shape))
+    assert_close(*means(model), 1e-5)
+
+
 def test_both_formats_have_the_same_weights():
     last = randomize(kr.models.KeypointViT(**TINY))
     shape = {**TINY, "input_shape": (1, 14, 21)}
@@ -178,6 +203,8 @@ def test_masked_tokens():
         ({"drop_path": 1.0}, "`drop_path` must be a number"),
         ({"mask_ratio": -0.1}, "`mask_ratio` must be a number"),
         ({"position": "rope"}, "`position` must be one of"),
+        ({"absolute": False}, "`absolute` must be True where `position` is 'absolute'"),
+        ({"position": "rotary", "absolute": 1}, "`absolute` must be"),
     ],
 )
 def test_bad_arguments(wrong, message):

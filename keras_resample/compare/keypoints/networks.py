@@ -61,11 +61,13 @@ def build_encoder(method, settings, channels, template, seed):
     measures = {name: getattr(settings, name) for name in ("width", "depth", "num_heads")}
     options = {"patch_size": settings.patch_size, "embedding_dim": settings.width}
     if method == "keypoint":
+        options["absolute"] = settings.absolute
         options |= {"num_keypoints": len(template), "missing_keypoints": bool(settings.faces)}
         network = models.KeypointViT(measures, x.shape[1:], name="network", **options)
         x = {"images": x, "keypoints": inputs["keypoints"]}
     else:
         position = method if method in ("relative", "irpe", "rotary") else "absolute"
+        options["absolute"] = settings.absolute or position == "absolute"
         network = models.ViT(measures, x.shape[1:], position=position, name="network", **options)
     if settings.head == "mean":
         tokens = network.get_layer("norm").output

@@ -45,6 +45,8 @@ class KeypointSettings(SourceSettings):
         head: what is classified: `"flatten"`, the embedding of `keras_resample.models.ViT`, a
             projection of the last tokens with weights for each place; `"mean"`, their mean,
             wherever they are, which takes longer to learn.
+        absolute: whether the tokens of all networks have learned vectors of their places, beside
+            the encoding, as those of CVLface have; otherwise only those of absolute encoding.
         methods: names of what is compared: "absolute", "absolute-drawn", "relative", "irpe",
             "rotary", "keypoint" and "aligned".
         rotation, scale, translation, shear: the ranges of severity 1: degrees to each side, change
@@ -103,6 +105,12 @@ class KeypointSettings(SourceSettings):
         "what is classified: ViT's embedding of all last tokens by place, or their mean",
         checks.choice(HEADS),
         metavar="|".join(HEADS),
+    )
+    absolute: bool = setting(
+        True,
+        "only networks of absolute encoding have vectors of places; the others have their "
+        "encoding in place of them, not beside them",
+        checks.switch,
     )
     methods: tuple[str, ...] = setting(
         METHODS,

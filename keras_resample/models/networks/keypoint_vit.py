@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.arguments import as_integer, as_number
+from keras_resample.arguments import as_bool, as_integer, as_number
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
@@ -21,6 +21,7 @@ def KeypointViT(
     embedding_dim=512,
     num_keypoints=5,
     mode="multihead",
+    absolute=True,
     drop_path=0.1,
     mask_ratio=0.0,
     missing_keypoints=False,
@@ -45,6 +46,8 @@ def KeypointViT(
             of `ViT`.
         num_keypoints: Keypoints of an image, such as 5 of a face and 17 of a body.
         mode: As of `KeypointRelativeBias`.
+        absolute: Whether each token has a learned vector of its place, which does not move with the
+            keypoints.
         missing_keypoints: Whether a keypoint may be NaN, which leaves it out. It costs tables of
             all places for each image; without, a NaN gives NaN for its own image, and in training
             for all, by the batch normalizations.
@@ -76,7 +79,7 @@ def KeypointViT(
     grid_size = make.grid_size(input_shape, patch_size)
     images, keypoints, present = make.keypoint_inputs(input_shape, num_keypoints, missing_keypoints)
     bias = KeypointRelativeBias(plan.num_heads, plan.depth, grid_size, mode, name="keypoint_linear")
-    x = make.tokens(images, patch_size, plan.width, mask_ratio)
+    x = make.tokens(images, patch_size, plan.width, mask_ratio, as_bool(absolute, "absolute"))
     for index in range(plan.depth):
         x = make.block(x, plan, index, bias=bias(keypoints, *present, index=index))
     inputs = {"images": images, "keypoints": keypoints}

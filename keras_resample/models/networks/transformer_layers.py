@@ -111,12 +111,13 @@ class TransformerLayers:
             x = layers.Permute((2, 3, 1), name="channels_last")(x)
         return x
 
-    def tokens(self, images, patch_size, width, mask_ratio):
-        """Tokens (b, n, width) with what says where they are."""
+    def tokens(self, images, patch_size, width, mask_ratio, absolute=True):
+        """Tokens (b, n, width), with a learned vector of the place of each if `absolute`."""
         x = self.patches(images, patch_size, width)
         grid_size = x.shape[1:3]
         x = layers.Reshape((grid_size[0] * grid_size[1], width), name="tokens")(x)
-        x = AbsolutePosition(grid_size, name="pos_embed")(x)
+        if absolute:
+            x = AbsolutePosition(grid_size, name="pos_embed")(x)
         return MaskedTokens(mask_ratio, name="mask_token")(x) if mask_ratio else x
 
     def block(self, x, plan, index, position=None, bias=None):

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.arguments import as_integer, as_number, check_choice
+from keras_resample.arguments import as_bool, as_integer, as_number, check_choice
 from keras_resample.layers.attention.image_relative_position import ImageRelativePosition
 from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
@@ -24,6 +24,7 @@ def ViT(
     patch_size=8,
     embedding_dim=512,
     position="absolute",
+    absolute=True,
     drop_path=0.1,
     mask_ratio=0.0,
     name=None,
@@ -52,6 +53,8 @@ def ViT(
         position: What attention knows of places, besides the vector of each token: `"absolute"`
             nothing, `"relative"` a `RelativeBias`, `"irpe"` an `ImageRelativePosition` on queries,
             keys and values, `"rotary"` a `RotaryPosition2D`.
+        absolute: Whether each token has a learned vector of its place. Without, only `position`
+            tells attention of places, so it may not be `"absolute"`.
         drop_path: Rate in [0, 1) of the last block's stochastic depth; it grows linearly from 0.
         mask_ratio: Share in [0, 1) of the tokens that training puts a learned one for, before the
             first block. Published networks mask nothing.
@@ -82,9 +85,14 @@ def ViT(
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
     mask_ratio = as_number(mask_ratio, "mask_ratio", "[0, 1)")
     check_choice(position, "position", POSITIONS)
+    if not as_bool(absolute, "absolute") and position == "absolute":
+        raise ValueError(
+            "`absolute` must be True where `position` is 'absolute'. "
+            f"Received: absolute={absolute!r}"
+        )
     grid_size = make.grid_size(input_shape, patch_size)
     inputs = keras.Input(input_shape, name="image")
-    x = make.tokens(inputs, patch_size, plan.width, mask_ratio)
+    x = make.tokens(inputs, patch_size, plan.width, mask_ratio, absolute)
     for index in range(plan.depth):
         x = make.block(x, plan, index, _position(position, plan, grid_size))
     return keras.Model(inputs, make.head(x, plan.width, embedding_dim), name=name or "vit")

@@ -291,6 +291,16 @@ def test_gflops_by_hand(head):
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
+def test_only_absolute_encoding_may_need_vectors_of_places():
+    settings = KeypointSettings(size=12, width=8, depth=1, num_heads=2, absolute=False)
+    assert settings.command().endswith("--no-absolute")
+    for method in names.METHODS:
+        model = networks.build(method, settings, 3, np.eye(5, 2), 0)
+        found = "pos_embed" in [layer.name for layer in model.get_layer("network").layers]
+        assert found == (method in ("absolute", "absolute-drawn", "aligned"))
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
 def test_the_speed_of_a_dict_is_in_images():
     class Instant:
         def predict_on_batch(self, batch):
