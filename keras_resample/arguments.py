@@ -52,6 +52,11 @@ def as_numbers(values, name, interval="(-inf, inf)", length=None):
         raise _error(name, f"{length or 'a list of'} {kind}", values) from None
 
 
+def as_seed(value, name="seed"):
+    """`value` as an int of at least 0, or `None`."""
+    return None if value is None else as_integer(value, name, 0)
+
+
 def as_bool(value, name):
     """`value` as a bool; no number stands for one."""
     if not isinstance(value, (bool, np.bool_)):

@@ -25,6 +25,7 @@ GOOD = [
     (arguments.as_number, (0, "[0, inf)"), 0.0),
     (arguments.as_numbers, ([1, 2.5],), (1.0, 2.5)),
     (arguments.as_numbers, ((0, 0.5), "[0, 1]", 2), (0.0, 0.5)),
+    (arguments.as_seed, (np.int64(7),), 7),
     (arguments.as_bool, (np.True_,), True),
     (arguments.as_bool, (False,), False),
     (arguments.as_size, ((3, 4),), (3, 4)),
@@ -41,6 +42,7 @@ BAD = [
     (arguments.as_range, [-1, (1, 0), (0, 1, 2), [], "1", None, True, NAN, (0, INF), (0, None)]),
     (arguments.as_numbers, [1.0, [], [NAN], ["1"], "1", None]),
     (arguments.as_bool, [0, 1, "True", None]),
+    (arguments.as_seed, [True, -1, 1.0, "1"]),
     (arguments.as_size, [3, (3,), (3, 4, 5), (3, 0), (3, 4.0), (True, 3), "34", None, {3, 4}, {}]),
     (arguments.as_value_range, [(1, 0), (0, 0), (0, INF), (0, NAN), 1, "01", None, (0, 1, 2)]),
 ]

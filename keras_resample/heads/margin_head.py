@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_number, check_choice
+from keras_resample.arguments import as_integer, as_number, as_seed, check_choice
 from keras_resample.heads.class_sampling import ABSENT, sample_classes, spread
 from keras_resample.heads.cosines import class_cosines
 from keras_resample.heads.kernel_checks import (
@@ -124,10 +124,10 @@ class MarginHead(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.kernel_constraint = row_constraint(kernel_constraint)
-        self.seed = seed
+        self.seed = as_seed(seed)
         self._mismatch = None
         if self.sample_rate < 1:
-            self.seed_generator = keras.random.SeedGenerator(seed)
+            self.seed_generator = keras.random.SeedGenerator(self.seed)
         # A float32 embedding must not become float16 on its way in.
         self.autocast = False
 

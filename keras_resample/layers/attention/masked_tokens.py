@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_number
+from keras_resample.arguments import as_number, as_seed
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -40,7 +40,7 @@ class MaskedTokens(keras.layers.Layer):
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.rate = as_number(rate, "rate", "[0, 1)")
-        self.seed = None if seed is None else as_integer(seed, "seed", 0)
+        self.seed = as_seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, tokens_shape):

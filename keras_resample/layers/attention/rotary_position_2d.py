@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_bool, as_integer, as_number
+from keras_resample.arguments import as_bool, as_integer, as_number, as_seed
 from keras_resample.layers.attention.patch_grid import PatchGridLayer
 
 
@@ -70,7 +70,7 @@ class RotaryPosition2D(PatchGridLayer):
             raise ValueError(f"`key_dim` must be a multiple of 4. Received: key_dim={key_dim}")
         self.base = as_number(base, "base", "(1, inf)")
         self.learned = as_bool(learned, "learned")
-        self.seed = None if seed is None else as_integer(seed, "seed", 0)
+        self.seed = as_seed(seed)
 
     def build(self, queries_shape, keys_shape=None):
         self._check(queries_shape)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_data_format, as_numbers
+from keras_resample.arguments import as_data_format, as_numbers, as_seed
 from keras_resample.ops.reduction import reduced_and_back
 from keras_resample.ops.sampling_arguments import check_images
 
@@ -72,8 +72,8 @@ class RandomResolution(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.factors = as_numbers(factors, "factors", "(0, 1]")
         self.probabilities = _as_probabilities(probabilities, len(self.factors))
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = as_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.data_format = as_data_format(data_format)
         shares = self.probabilities or (1.0,) * len(self.factors)
         self._bounds = (np.cumsum(shares) / np.sum(shares))[:-1].astype("float32")

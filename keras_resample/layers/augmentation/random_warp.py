@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_data_format
+from keras_resample.arguments import as_data_format, as_seed
 from keras_resample.ops.keypoints import as_keypoints, check_keypoints
 from keras_resample.ops.sampling_arguments import (
     as_fill_value,
@@ -94,8 +94,8 @@ class RandomWarp(keras.layers.Layer):
         self.interpolation = interpolation
         self.fill_mode = fill_mode
         self.fill_value = as_fill_value(fill_value)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = as_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.data_format = as_data_format(data_format)
 
     def build(self, images_shape, keypoints_shape):

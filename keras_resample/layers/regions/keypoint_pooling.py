@@ -34,7 +34,7 @@ class KeypointPooling(keras.layers.Layer):
         x: feature maps `(batch, h, w, channels)` or `(batch, channels, h, w)`.
         keypoints: `(batch, n, 2)`, relative (x, y): 0 and 1 are the outer edges of the map. They
             stay in float32 under every dtype policy. Any place is taken, also outside of [0, 1];
-            one with a NaN gives NaN, for itself alone.
+            one with a NaN gives NaN, for itself alone, and has no gradient.
 
     Output shape:
         `(batch, n, size, size, channels)` or `(batch, n, channels, size, size)`; averaged
@@ -80,6 +80,8 @@ class KeypointPooling(keras.layers.Layer):
         keypoints = as_keypoints(keypoints)
         if self.stop_gradient:
             keypoints = ops.stop_gradient(keypoints)
+        missing = ops.any(ops.isnan(keypoints), axis=-1)
+        keypoints = ops.where(missing[..., None], 0.5, keypoints)
         half = self.extent / 2
         boxes = ops.concatenate([keypoints - half, keypoints + half], axis=-1)
         outputs = roi_align(
@@ -89,6 +91,8 @@ class KeypointPooling(keras.layers.Layer):
             antialias=self.antialias,
             data_format=self.data_format,
         )
+        missing = ops.reshape(missing, (*ops.shape(missing), 1, 1, 1))
+        outputs = ops.where(missing, ops.cast(float("nan"), outputs.dtype), outputs)
         if self.average:
             first = self.data_format == "channels_first"
             outputs = ops.mean(outputs, axis=(3, 4) if first else (2, 3))

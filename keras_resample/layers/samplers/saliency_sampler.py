@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_size
+from keras_resample.arguments import as_integer, as_seed, as_size
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.layers.samplers.saliency_network import default_network, low_resolution
 from keras_resample.layers.samplers.warm_up_blur import SMALLEST, pooled_and_back
@@ -126,7 +126,7 @@ class SaliencySampler(GridSampler):
         self.sigma = None if sigma is None else as_sigma(sigma)
         self.radius = None if radius is None else as_radius(radius)
         self.blur_steps = blur_steps
-        self.seed = None if seed is None else as_integer(seed, "seed", minimum=0)
+        self.seed = as_seed(seed)
         self.saliency = saliency
         self.saliency_layer = default_network() if saliency is None else saliency
         if saliency != "learned" and not self.trainable:

@@ -88,6 +88,20 @@ def test_a_missing_keypoint_is_nan_for_itself_alone():
     assert_close(found, expected)
 
 
+def test_a_missing_keypoint_has_no_gradient_and_takes_none_from_others():
+    missing = KEYPOINTS.copy()
+    missing[0, 1, 0] = np.nan
+    seen = np.isfinite(missing).all(-1)[..., None, None, None]
+
+    def values(maps, keypoints):
+        return ops.where(seen, ops.square(pooled(maps, keypoints)), 0.0)
+
+    found, expected = gradients(values, MAPS, missing), gradients(values, MAPS, KEYPOINTS)
+    assert not expected[1][0, 1].any()
+    assert_close(found[0], expected[0])
+    assert_close(found[1], expected[1])
+
+
 def test_the_gradient_to_keypoints_can_be_stopped():
     def values(maps, keypoints, stop):
         return ops.square(pooled(maps, keypoints, stop_gradient=stop))
