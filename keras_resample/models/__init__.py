@@ -3,6 +3,7 @@
 from keras_resample.models import convert
 from keras_resample.models.branch_trainer import BranchTrainer
 from keras_resample.models.btnet import BTNet
+from keras_resample.models.gflops import gflops
 from keras_resample.models.networks.hrnet_v2 import HRNetV2
 from keras_resample.models.networks.iresnet import (
     IResNet,
@@ -41,6 +42,7 @@ __all__ = [
     "Segmenter",
     "ViT",
     "convert",
+    "gflops",
     "segmentation_report",
 ]
 

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resample.compare.engine.flops import gflops
 from keras_resample.layers import AdaptiveRegionPooling, CropDownsample, RegionPooling
-from keras_resample.models import MSGN
+from keras_resample.models import MSGN, gflops
 from tests.models.network_checks import check_network
 from tests.models.segmentation_networks import images, randomise, run
 from tests.numerics import assert_close, to_numpy

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample import metrics
+from keras_resample import metrics, models
 from keras_resample.compare.keypoints import data, face_data, face_table, networks
 from keras_resample.compare.keypoints.names import TRANSFORMS, WITH_KEYPOINTS
 from keras_resample.compare.keypoints.task import TEST_BATCH, Keypoints
@@ -45,7 +45,7 @@ class Faces(Keypoints):
             "misaligned": face_table.mean(sum(by_transform.values(), [])),
             "keypoints": self._wrong_keypoints(run, model),
             "validation_accuracy": history[-1]["val_accuracy"],
-            "gflops": networks.gflops(model.encoder),
+            "gflops": models.gflops(model.encoder),
             "parameters": int(model.encoder.count_params()),
             "seconds": sum(epoch["seconds"] for epoch in history),
             "history": history,

@@ -1,11 +1,8 @@
 """One vision transformer, told in several ways where things are."""
 
-import math
-
 import keras
 
 from keras_resample import heads, layers, models
-from keras_resample.compare.engine import flops
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.names import WITH_KEYPOINTS
 
@@ -74,20 +71,6 @@ def build_encoder(method, settings, channels, template, seed):
         embedding = keras.layers.GlobalAveragePooling1D(name="mean")(tokens)
         network = keras.Model(network.input, embedding, name="network")
     return keras.Model(inputs, network(x))
-
-
-def gflops(model):
-    """Arithmetic of one image in 1e9 operations, with the products of attention.
-
-    Position encodings, the alignment and what `engine.flops` leaves out are not counted.
-    """
-    macs = 0
-    for attention in attentions(model):
-        count, width = attention.output.shape[1], attention.width
-        kernels = attention.qkv.kernel, attention.projection.kernel
-        macs += count * sum(math.prod(kernel.shape) for kernel in kernels)
-        macs += 2 * count**2 * width
-    return flops.gflops(model) + 2e-9 * macs
 
 
 def attentions(model):

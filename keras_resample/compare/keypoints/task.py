@@ -4,6 +4,7 @@ import statistics
 
 import keras
 
+from keras_resample import models
 from keras_resample.compare.engine.task import Run, Task
 from keras_resample.compare.keypoints import data, networks, table
 from keras_resample.compare.keypoints.names import TRANSFORMS
@@ -97,7 +98,7 @@ class Keypoints(Task):
             "validation_accuracy": history[-1]["val_accuracy"],
             "transformed": statistics.fmean(sum(by_transform.values(), [])),
             "by_transform": by_transform,
-            "gflops": networks.gflops(model),
+            "gflops": models.gflops(model),
             "parameters": int(model.count_params()),
             "seconds": sum(epoch["seconds"] for epoch in history),
             "history": history,

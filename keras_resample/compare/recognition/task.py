@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 
-from keras_resample import callbacks, metrics
-from keras_resample.compare.engine.flops import gflops
+from keras_resample import callbacks, metrics, models
 from keras_resample.compare.engine.task import Run, Task
 from keras_resample.compare.recognition import data, front_ends, products, table
 from keras_resample.compare.recognition.names import FULL, LEARNED
@@ -59,7 +58,7 @@ class Recognition(Task):
         record = {
             "front_end": run.method,
             "seed": run.seed,
-            "gflops": gflops(encoder),
+            "gflops": models.gflops(encoder),
             "parameters": encoder.count_params(),
             "encoder_input": _encoder_input(encoder, self.data.image_shape),
             **verification(embeddings, self.data.test_labels),

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_resample.compare.engine.flops import gflops
+from keras_resample import models
 from keras_resample.compare.engine.task import Run, Task
 from keras_resample.compare.regions import data, networks, simulation, table
 from keras_resample.compare.regions.names import parts, variants
@@ -79,7 +79,7 @@ class Regions(Task):
             "accuracy": measured["accuracy"],
             "validation_accuracy": history[-1]["val_accuracy"],
             "coverage": networks.coverage(model, run.method, self.data.test, images, TEST_BATCH),
-            "gflops": gflops(model),
+            "gflops": models.gflops(model),
             "parameters": int(model.count_params()),
             "seconds": sum(epoch["seconds"] for epoch in history),
             "history": history,

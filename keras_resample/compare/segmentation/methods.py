@@ -4,7 +4,6 @@ import keras
 import numpy as np
 
 from keras_resample import layers, models
-from keras_resample.compare.engine.flops import gflops
 from keras_resample.compare.segmentation import networks
 from keras_resample.compare.segmentation.data import EdgeOracle
 from keras_resample.compare.segmentation.names import EDGE_BASED, FULL, MEAN, parts
@@ -87,4 +86,4 @@ def cost(segmenter, image_size):
             # The first convolutions of the learned resizer see the whole image.
             places = image_size if "/features/" in weight.path else size
             operations += 2 * np.prod(places) * np.prod(weight.shape)
-    return gflops(segmenter.network), float(operations) / 1e9
+    return models.gflops(segmenter.network), float(operations) / 1e9

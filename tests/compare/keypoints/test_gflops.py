@@ -25,7 +25,7 @@ def paper_gflops(model):
         macs -= 2 * count**2 * width
         if isinstance(position, layers.ImageRelativePosition):
             macs += 2 * count * width * position.num_buckets + count**2 * width
-    return networks.gflops(model) + 1e-9 * (2 * macs + 5 * numbers)
+    return models.gflops(model) + 1e-9 * (2 * macs + 5 * numbers)
 
 
 @pytest.mark.backends("torch", reason="shapes are counted")
@@ -40,7 +40,7 @@ def test_gflops_of_the_paper(monkeypatch, size, paper, true, of_keypoints, of_ir
         monkeypatch.setattr(getattr(keras.initializers, name), "__call__", zeros.__call__)
     plain = models.ViT(size)
     assert paper_gflops(plain) == pytest.approx(paper, abs=0.005)
-    assert networks.gflops(plain) == pytest.approx(true, abs=0.005)
+    assert models.gflops(plain) == pytest.approx(true, abs=0.005)
     found = paper_gflops(models.KeypointViT(size))
     assert found == pytest.approx(of_keypoints, abs=0.005)
     found = paper_gflops(models.ViT(size, position="irpe")) - paper_gflops(plain)

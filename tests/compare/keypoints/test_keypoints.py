@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resample import datasets
+from keras_resample import datasets, models
 from keras_resample.compare import KeypointSettings, SettingError, compare
 from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine import speed
@@ -287,7 +287,7 @@ def test_gflops_by_hand(head):
     embedding = count * width**2 + width**2 if head == "flatten" else 0
     model = networks.build("rotary", settings, classes, np.zeros((5, 2)), 0)
     macs = patches + 2 * block + embedding + logits
-    assert networks.gflops(model) == pytest.approx(2e-9 * macs)
+    assert models.gflops(model) == pytest.approx(2e-9 * macs)
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
