@@ -80,3 +80,15 @@ def square_length(vectors):
         return ops.multiply(vectors, ops.multiply(2.0, upstream)[:, None])
 
     return ops.sum(ops.square(vectors), axis=-1), gradient
+
+
+def column(factor):
+    """A factor (b,) as (b, 1); a scalar as it is."""
+    return factor[:, None] if len(getattr(factor, "shape", ())) == 1 else factor
+
+
+def as_constant(changed, cosines):
+    """The value of `changed` with the derivative of `cosines`."""
+    if changed is cosines:
+        return cosines
+    return ops.add(cosines, ops.stop_gradient(ops.subtract(changed, cosines)))

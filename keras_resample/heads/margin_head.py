@@ -5,8 +5,9 @@ import numpy as np
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_number, as_seed, check_choice
+from keras_resample.heads.class_means import class_means
 from keras_resample.heads.class_sampling import ABSENT, sample_classes, spread
-from keras_resample.heads.cosines import class_cosines
+from keras_resample.heads.cosines import as_constant, class_cosines, column
 from keras_resample.heads.kernel_checks import (
     check_dimension,
     kernel_mismatch,
@@ -150,11 +151,11 @@ class MarginHead(keras.layers.Layer):
         check_dimension(embeddings, self.kernel)
         if labels is None:
             cosines, length = self._cosines(embeddings)
-            return ops.multiply(cosines, _column(self.factor(length)))
+            return ops.multiply(cosines, column(self.factor(length)))
         labels = self._checked(labels, embeddings)
         if not training:
             cosines, length = self._cosines(embeddings)
-            return ops.multiply(cosines, _column(self._factor(length, labels)))
+            return ops.multiply(cosines, column(self._factor(length, labels)))
         logits, _, classes = self._training_logits(embeddings, labels)
         return logits if classes is None else spread(logits, classes, num_classes=self.num_classes)
 
@@ -176,6 +177,22 @@ class MarginHead(keras.layers.Layer):
             self.build(tuple(embeddings.shape))
         check_dimension(embeddings, self.kernel)
         return self._training_logits(embeddings, self._checked(labels, embeddings))[:2]
+
+    def set_class_means(self, embeddings, labels):
+        """Gives each class the mean of its embeddings, of length 1, as its direction.
+
+        For a network that comes without its classifier: the head of its own embeddings of the
+        training images is one. Of sub-centres, each gets the mean.
+
+        Args:
+            embeddings: Float array (n, dim), finite, of every class at least one.
+            labels: Integers (n,) or (n, 1).
+        """
+        means = class_means(embeddings, labels, self.num_classes)
+        if not self.built:
+            self.build(means.shape)
+        check_dimension(means, self.kernel)
+        self.kernel.assign(np.repeat(means, self.subcenters, axis=0))
 
     def target(self, cosine):
         """What the target cosines (b,) become in training; the same here."""
@@ -280,9 +297,9 @@ class MarginHead(keras.layers.Layer):
             cosines = ops.where(cosines > self.interclass_threshold, 0.0, cosines)
         others, shifted = self.adjust(cosines, cosine, length)
         if self.gradient == "straight_through":
-            others, shifted = _as_constant(others, cosines), _as_constant(shifted, cosine)
+            others, shifted = as_constant(others, cosines), as_constant(shifted, cosine)
         logits = ops.where(is_target, shifted[:, None], others)
-        logits = ops.multiply(logits, _column(self._factor(length, labels)))
+        logits = ops.multiply(logits, column(self._factor(length, labels)))
         if classes is not None:
             logits = ops.where(filled[None, :], logits, ABSENT)
         return logits, columns, classes
@@ -301,15 +318,3 @@ class MarginHead(keras.layers.Layer):
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
             "seed": self.seed,
         }
-
-
-def _column(factor):
-    """A factor (b,) as (b, 1); a scalar as it is."""
-    return factor[:, None] if len(getattr(factor, "shape", ())) == 1 else factor
-
-
-def _as_constant(changed, cosines):
-    """The value of `changed` with the derivative of `cosines`."""
-    if changed is cosines:
-        return cosines
-    return ops.add(cosines, ops.stop_gradient(ops.subtract(changed, cosines)))
