@@ -124,10 +124,8 @@ def rate_count(rates, total):
     return np.where(np.abs(count - half) <= ROUNDING * np.minimum(count, MANY), half, count)
 
 
-def progress_bar(target, verbose):
+def progress_bar(target, verbose, unit="block"):
     """A Keras progress bar, for `verbose` in Keras's meaning."""
     if verbose not in ("auto", 0, 1, 2):
         raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: {verbose=}')
-    return keras.utils.Progbar(
-        target, verbose=1 if verbose == "auto" else verbose, unit_name="block"
-    )
+    return keras.utils.Progbar(target, verbose=1 if verbose == "auto" else verbose, unit_name=unit)

@@ -123,6 +123,41 @@ def test_the_whole_network_is_a_file(tmp_path):
     trained(again, resolution=(8, 8))
 
 
+@pytest.mark.parametrize("resolution", [(16, 16), (4, 4)])
+def test_a_separate_network_shares_nothing(resolution):
+    network = make()
+    trained(network)
+    own = network.separate(resolution)
+    shared = {id(weight) for weight in network.weights}
+    assert not shared & {id(weight) for weight in own.weights}
+    images = RANDOM.normal(size=(12, *resolution, 1)).astype("float32")
+    first = to_numpy(network(images))
+    assert_close(own(images), first, 1e-5)
+    before = values_of(network.weights)
+    own.compile(keras.optimizers.SGD(0.1), influence())
+    own.fit(images, LABELS, batch_size=6, verbose=0)
+    for old, weight in zip(before, network.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(weight), old)
+    assert np.abs(to_numpy(own(images)) - first).max() > 1e-3
+    assert_close(network(images), first, 0)
+
+
+@pytest.mark.in_turn
+def test_a_separate_network_of_fresh_weights():
+    network = make()
+    copied, fresh = network.separate((4, 4)), network.separate((4, 4), pretrained=False)
+    kernels = [
+        (to_numpy(old), to_numpy(new))
+        for old, new in zip(copied.weights, fresh.weights, strict=True)
+        if old.name == "kernel"
+    ]
+    assert kernels and all(old.shape == new.shape for old, new in kernels)
+    assert all(np.abs(old - new).max() > 1e-3 for old, new in kernels)
+    recognizer = kr.models.Recognizer(fresh, kr.heads.ArcFace(3))
+    recognizer.compile("adam")
+    recognizer.fit(np.zeros((6, 4, 4, 1)), LABELS[:6], verbose=0)
+
+
 def changed(path, name):
     with np.load(path) as file:
         arrays = dict(file)

@@ -37,7 +37,8 @@ class BranchToTrunk(keras.layers.Layer):
     Call arguments:
         images: `(batch, height, width, channels)`, or channels first, of the trunk's size or one
             of `resolutions`: one branch runs. Or a dict from resolution to such images: each has
-            its branch, and the result is a dict of the same keys. Or a list of single images
+            its branch, and the result is a dict of the same keys, (28, 28) or, as files of models
+            need them, "28x28". Or a list of single images
             (height, width, channels) of these sizes in any order: those of one size run together.
         training: whether layers, such as batch normalization, run in training mode.
 
@@ -76,7 +77,7 @@ class BranchToTrunk(keras.layers.Layer):
         names = as_entries(entries, len(self.resolutions))
         steps = list(map(parts.entry, self.resolutions, names))
         self.entries = tuple(step.layer.name for step in steps)
-        words = [f"{height}x{width}" for height, width in self.resolutions]
+        words = list(map(word_of, self.resolutions))
         self.branches = [
             parts.branch(step, resolution, f"branch_{word}")
             for step, resolution, word in zip(steps, self.resolutions, words, strict=True)
@@ -89,24 +90,22 @@ class BranchToTrunk(keras.layers.Layer):
     def call(self, images, training=None):
         if isinstance(images, dict):
             for resolution, batch in images.items():
-                if self._size_of(batch) != resolution:
+                size = self._size_of(batch)
+                if resolution not in (size, word_of(size)):
                     raise ValueError(
                         f"`images` must have the size of their key. Received: {resolution}: images "
                         f"of shape {tuple(batch.shape)}"
                     )
-            return {key: self.embed(batch, training) for key, batch in images.items()}
+            return {key: self._embed(batch, training) for key, batch in images.items()}
         if isinstance(images, (list, tuple)):
             return self._embed_each(images, training)
-        return self.embed(images, training)
+        return self._embed(images, training)
 
-    def embed(self, images, training=None):
+    def _embed(self, images, training=None):
         """The embeddings of a batch of one resolution."""
-        size = self._size_of(images)
-        if size == self.size:
-            return self.trunk(images, training=training)
-        index = self.index_of(size)
-        maps = self.branches[index](images, training=training)
-        return self.rests[index](maps, training=training)
+        for model in self.parts_of(self._size_of(images)):
+            images = model(images, training=training)
+        return images
 
     def index_of(self, resolution):
         """The place of a resolution in `resolutions`."""
@@ -133,12 +132,19 @@ class BranchToTrunk(keras.layers.Layer):
         weights = self.branches[index].weights + self.rests[index].weights
         return [weight for weight in weights if id(weight) not in shared]
 
+    def parts_of(self, resolution):
+        """The models that images of a size go through in a row: the trunk, or branch and rest."""
+        if resolution == self.size:
+            return [self.trunk]
+        index = self.index_of(resolution)
+        return [self.branches[index], self.rests[index]]
+
     def _embed_each(self, images, training):
         places = {}
         for place, image in enumerate(images):
             places.setdefault(self._size_of(image[None]), []).append(place)
         found = [
-            self.embed(ops.stack([images[place] for place in own]), training)
+            self._embed(ops.stack([images[place] for place in own]), training)
             for own in places.values()
         ]
         order = sum(places.values(), [])
@@ -175,6 +181,11 @@ class BranchToTrunk(keras.layers.Layer):
     def from_config(cls, config):
         trunk = keras.saving.deserialize_keras_object(config["trunk"])
         return cls(**{**config, "trunk": trunk})
+
+
+def word_of(resolution):
+    """A resolution as a word, such as "28x24"."""
+    return "{}x{}".format(*resolution)
 
 
 def as_resolutions(resolutions, size):

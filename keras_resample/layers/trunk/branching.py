@@ -21,6 +21,11 @@ class Branching:
         self.trunk, self.data_format = trunk, data_format
         self.start, self.steps, self.end = steps_of(trunk)
         self.size = self.size_of(self.start)
+        if None in self.size:
+            raise ValueError(
+                "`trunk` must have images of known height and width: make it with an input_shape. "
+                f"Received: images of shape {tuple(self.start.shape)}"
+            )
 
     def size_of(self, tensor):
         """Height and width of symbolic images or maps, `None` of other tensors."""

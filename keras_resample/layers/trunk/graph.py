@@ -69,6 +69,31 @@ def replay(model, inputs, layer_of=lambda layer: layer, record=None):
     return run(model, inputs)
 
 
+def copied(models, pretrained=True):
+    """One Functional model of several in a row, in which every layer is an own copy.
+
+    Args:
+        models: Functional models, each of what the one before gives.
+        pretrained: whether the copies have the weights of the layers, or fresh ones.
+    """
+    copies = {}
+
+    def copy(layer):
+        if isinstance(layer, keras.Layer) and layer not in copies:
+            copies[layer] = type(layer).from_config(layer.get_config())
+        return copies.get(layer, layer)
+
+    first = models[0].inputs[0]
+    inputs = keras.Input(batch_shape=first.shape, dtype=first.dtype, name="images")
+    outputs = inputs
+    for model in models:
+        outputs = replay(model, outputs, copy)
+    if pretrained:
+        for layer, own in copies.items():
+            own.set_weights(layer.get_weights())
+    return keras.Model(inputs, outputs)
+
+
 def steps_of(model):
     """The input, the `Step`s in the order of the calls, and the output of a model's replay."""
     steps = []

@@ -30,6 +30,12 @@ def randomise(model):
         weight.assign(to_numpy(weight) * change + 0.1 * (change - 1))
 
 
+@pytest.fixture(scope="module")
+def network_of_mistakes():
+    """It is asked for what it refuses: one for all tests."""
+    return make(data_format="channels_last")
+
+
 def make_trunk(data_format="channels_last"):
     keras.utils.set_random_seed(3)
     shape = (28, 28, 3) if data_format == "channels_last" else (3, 28, 28)
@@ -58,14 +64,6 @@ def test_contract():
         SMALL,
         only=["config", "build", "symbolic_shape", "keras_file", "exchange", "reuse"],
     )
-
-
-@pytest.mark.in_turn
-def test_stored_numbers_are_those_of_the_paper():
-    network = make([(56, 56), (28, 28), (14, 14), (7, 7)], kr.models.IResNet50())
-    added = [network.added_weights(resolution) for resolution in network.resolutions]
-    assert [count(weights) for weights in added] == [117_824, 494_912, 2_297_792, 21_307_072]
-    assert network.entries == tuple(f"layer{stage}_0_add" for stage in (1, 2, 3, 4))
 
 
 def test_maps_of_the_trunk_itself_give_its_embedding():
@@ -103,6 +101,19 @@ def test_images_of_any_sizes_keep_their_order():
     assert set(by_size) == {(28, 28), (7, 7)}
     for size, embeddings in by_size.items():
         assert_close(embeddings, each[size], 1e-5)
+
+
+def test_resolutions_by_their_words_are_inputs_of_a_model(tmp_path):
+    network = make()
+    sizes = {"14x14": (14, 14, 3), "7x7": (7, 7, 3)}
+    inputs = {word: keras.Input(shape, name=word) for word, shape in sizes.items()}
+    model = keras.Model(inputs, network(inputs))
+    model.save(tmp_path / "model.keras")
+    images = {"14x14": MIDDLE, "7x7": SMALL}
+    found = keras.saving.load_model(tmp_path / "model.keras").predict(images, verbose=0)
+    assert set(found) == set(images)
+    for word, batch in images.items():
+        assert_close(found[word], embed(network, batch), 1e-5)
 
 
 def test_weights_are_shared_and_normalizations_are_not():
@@ -214,6 +225,11 @@ def normalized():
     return keras.Sequential([keras.Input((28, 28, 3)), Block(), keras.layers.Flatten()])
 
 
+def unsized():
+    layers = [keras.layers.Conv2D(4, 3, 2), keras.layers.GlobalAveragePooling2D()]
+    return keras.Sequential([keras.Input((None, None, 3)), *layers])
+
+
 def cropped():
     layers = [keras.layers.Conv2D(4, 3, 2), keras.layers.Flatten(), keras.layers.Dense(4)]
     return keras.Sequential([keras.Input((29, 29, 3)), *layers])
@@ -224,6 +240,7 @@ def cropped():
     [
         (keras.Sequential, {}, "`trunk` must be a Functional"),
         (normalized, {}, "`trunk` must have its batch normalizations"),
+        (unsized, {}, r"`trunk` must have images of known height .* \(None, None, None, 3\)"),
         (cropped, {"resolutions": [(14, 14)]}, "`trunk` must keep the size"),
         (make_trunk, {"resolutions": []}, "`resolutions` must be a list"),
         (make_trunk, {"resolutions": [14]}, "`resolutions` must be two positive integers"),
@@ -247,10 +264,11 @@ def test_bad_arguments(trunk, arguments, message):
         (np.zeros((2, 9, 9, 3)), r"of the trunk, \(28, 28\), .* Received: \(9, 9\)"),
         ([np.zeros((7, 7, 3)), np.zeros((9, 9, 3))], r"Received: \(9, 9\)"),
         ({(7, 7): np.zeros((2, 14, 14, 3))}, "the size of their key"),
+        ({"7x7": np.zeros((2, 14, 14, 3))}, "the size of their key"),
         (np.zeros((7, 7)), "must be a batch"),
         ([np.zeros((2, 7, 7, 3))], "must be a batch"),
     ],
 )
-def test_bad_images(images, message):
+def test_bad_images(images, message, network_of_mistakes):
     with pytest.raises(ValueError, match=message):
-        make()(images)
+        network_of_mistakes(images)
