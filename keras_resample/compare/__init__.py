@@ -1,15 +1,16 @@
 """The main job: models behind several ways of downsampling, trained, tested, reported.
 
 `python -m keras_resample compare` calls `compare(Settings(...))`, and `compare segmentation`,
-`compare regions` and `compare keypoints` call `compare` with `SegmentationSettings`,
-`RegionSettings` and `KeypointSettings`. Importing this package imports no task, so that a wrong
-setting is reported at once.
+`compare regions`, `compare keypoints` and `compare resolutions` call `compare` with
+`SegmentationSettings`, `RegionSettings`, `KeypointSettings` and `ResolutionSettings`. Importing
+this package imports no task, so that a wrong setting is reported at once.
 """
 
 from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.keypoints.settings import KeypointSettings
 from keras_resample.compare.recognition.settings import Settings
 from keras_resample.compare.regions.settings import RegionSettings
+from keras_resample.compare.resolutions.settings import ResolutionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
 
 
@@ -32,11 +33,15 @@ def compare(settings=None, report=print):
     rotary positions, `KeypointViT`, and a plain `ViT` on images aligned by the same keypoints; and
     for aligned faces, verified where they are not.
 
+    For images of several resolutions (`ResolutionSettings`): one network for enlarged images,
+    trained at the full resolution or at several, and for each resolution a network of its own, a
+    branch of a `BTNet`, or a low-rank adapter.
+
     What is finished lies in `settings.out`: the same call again continues an interrupted run.
 
     Args:
-        settings: `Settings`, `SegmentationSettings`, `RegionSettings` or `KeypointSettings`.
-            Default: `Settings()`, the embedded palmprints.
+        settings: `Settings`, `SegmentationSettings`, `RegionSettings`, `KeypointSettings` or
+            `ResolutionSettings`. Default: `Settings()`, the embedded palmprints.
         report: function that gets each line of output.
 
     Returns:
@@ -68,6 +73,7 @@ def compare(settings=None, report=print):
 __all__ = [
     "KeypointSettings",
     "RegionSettings",
+    "ResolutionSettings",
     "SegmentationSettings",
     "SettingError",
     "Settings",

@@ -23,8 +23,8 @@ of the identities, verifies all pairs of images of the other half, and writes a 
 best model and a SavedModel.
 Without options it runs on built-in synthetic palmprints.
 
-`compare segmentation`, `compare regions` and `compare keypoints` are other tasks; `--help` behind
-one shows its options.
+`compare segmentation`, `compare regions`, `compare keypoints` and `compare resolutions` are other
+tasks; `--help` behind one shows its options.
 """,
     "segmentation": """\
 Trains the same segmentation network behind each way of downsampling, on generated street scenes or
@@ -43,6 +43,12 @@ relative, iRPE, rotary, by keypoints) and on digits aligned by the same keypoint
 digits that are rotated, scaled, shifted and sheared: tables, accuracy against severity, and
 pictures of the attention bias. With --faces and --points it learns aligned faces, and verifies
 those of other people, warped, also with keypoints that are noisy or missing.
+""",
+    "resolutions": """\
+Trains recognizers of palmprints, or of the faces of a folder, that are seen at several resolutions:
+one network for all, small images enlarged, and for each resolution a network of its own, a branch
+that enters the first (BTNet), or a low-rank adapter. Verifies other people within and across
+resolutions: tables, gains, costs, and pictures of the maps.
 """,
 }
 

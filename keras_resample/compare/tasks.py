@@ -9,6 +9,7 @@ import importlib
 from keras_resample.compare.keypoints.settings import KeypointSettings
 from keras_resample.compare.recognition.settings import Settings
 from keras_resample.compare.regions.settings import RegionSettings
+from keras_resample.compare.resolutions.settings import ResolutionSettings
 from keras_resample.compare.segmentation.settings import SegmentationSettings
 
 DEFAULT = "recognition"
@@ -17,6 +18,7 @@ SETTINGS = {
     "segmentation": SegmentationSettings,
     "regions": RegionSettings,
     "keypoints": KeypointSettings,
+    "resolutions": ResolutionSettings,
 }
 
 

@@ -74,11 +74,12 @@ def train(task, run, store, progress):
 def _run(task, store, earlier, say):
     settings = task.settings
     description = task.load(say)
-    records = _records(task, store, earlier, say)
 
     def load(run):
         return task.load_model(store.model(run.folder))
 
+    task.trained = load
+    records = _records(task, store, earlier, say)
     rates = _speed(task, store, load, say)
     results = {
         "command": settings.command(),

@@ -46,6 +46,8 @@ class Task(abc.ABC):
         settings: an instance of its own subclass of `engine.settings.Settings`.
 
     Attributes:
+        trained: function from a finished `Run` to its trained model, for runs that start from what
+            an earlier one has learned; set by the engine.
         reports_all: whether the report is of all finished runs in the folder; otherwise of those
             that the settings ask for.
         figure_dots: dots per inch of the figures.
@@ -56,6 +58,7 @@ class Task(abc.ABC):
 
     def __init__(self, settings):
         self.settings = settings
+        self.trained = None
 
     @classmethod
     def of(cls, settings):

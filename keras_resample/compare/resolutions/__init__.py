@@ -1,0 +1,1 @@
+"""Comparison of ways to recognise images of several resolutions."""

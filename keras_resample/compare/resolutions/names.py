@@ -1,0 +1,28 @@
+"""The names of what is compared."""
+
+HIGH, MULTI = "high", "multi"
+SCRATCH, PRETRAINED, INFLUENCE = "scratch", "pretrained", "influence"
+FIXED_TRUNK, BTNET, ADAPTER = "fixed-trunk", "btnet", "adapter"
+# One network for all resolutions, of images that are enlarged; then one for each.
+TRUNKS = {
+    HIGH: "high resolution",
+    MULTI: "multi-resolution (the trunk)",
+}
+BRANCHES = {
+    SCRATCH: "own network, from scratch",
+    PRETRAINED: "own network, pretrained",
+    INFLUENCE: "own network, pretrained, influence loss",
+    FIXED_TRUNK: "branch, fixed trunk",
+    BTNET: "branch, fixed trunk, distillation (BTNet)",
+    ADAPTER: "low-rank adapter, influence loss",
+}
+TITLES = TRUNKS | BRANCHES
+METHODS = tuple(TITLES)
+# The high resolution network once more, its small images enlarged another way than bilinear.
+BICUBIC = "bicubic"
+SHOWN = {HIGH: TITLES[HIGH], f"{HIGH} {BICUBIC}": "high resolution, enlarged by bicubic", **TITLES}
+
+
+def case(side):
+    """The name of a resolution."""
+    return f"{side}x{side}"
