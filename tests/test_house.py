@@ -55,11 +55,13 @@ ALLOWED = {
     "compare/segmentation": PUBLIC | {"compare/engine"},
     "compare/regions": PUBLIC | {"compare/engine"},
     "compare/keypoints": PUBLIC | {"compare/engine"},
+    "compare/resolutions": PUBLIC | {"compare/engine"},
     "compare": {
         "compare/engine",
         "compare/keypoints",
         "compare/recognition",
         "compare/regions",
+        "compare/resolutions",
         "compare/segmentation",
     },  # fmt: skip
 }

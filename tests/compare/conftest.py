@@ -13,9 +13,12 @@ from keras_resample.compare.engine.progress import Progress
 from keras_resample.compare.keypoints import networks as keypoint_networks
 from keras_resample.compare.recognition import front_ends, task
 from keras_resample.compare.regions import networks as region_networks
+from keras_resample.compare.resolutions import networks as resolution_networks
 from keras_resample.compare.segmentation import networks
 
 TINY = {"depths": (1,), "filters": (4,), "embedding_dim": 8}
+# With maps of a half and a quarter of the side.
+TINY_STAGES = {"depths": (1, 1), "filters": (4, 6), "embedding_dim": 8}
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +41,7 @@ def tiny_unet(input_shape, num_classes, width):
 def shorten(monkeypatch):
     """Makes the networks tiny and the measurement of speed short."""
     monkeypatch.setattr(front_ends, "SMALL", TINY)
+    monkeypatch.setattr(resolution_networks, "SMALL", TINY_STAGES)
     monkeypatch.setattr(networks, "unet", tiny_unet)
     monkeypatch.setattr(task, "SPEED_BATCH", 4)
     monkeypatch.setattr(speed.measure, "__defaults__", (2,))
@@ -47,7 +51,7 @@ def shorten(monkeypatch):
 def without_graphs(monkeypatch):
     """Spares TensorFlow the tracing, which takes longer than a few steps."""
     if keras.backend.backend() == "tensorflow":
-        for model in (models.Recognizer, models.Segmenter):
+        for model in (models.Recognizer, models.Segmenter, models.BranchTrainer):
             eager = functools.partialmethod(model.compile, run_eagerly=True)
             monkeypatch.setattr(model, "compile", eager)
         for networks_of_a_task in (region_networks, keypoint_networks):

@@ -14,6 +14,7 @@ from keras_resample import program
 from keras_resample.compare import (
     KeypointSettings,
     RegionSettings,
+    ResolutionSettings,
     SegmentationSettings,
     Settings,
     command,
@@ -58,6 +59,7 @@ def test_a_wrong_option_is_named(options, message, capsys):
         (["segmentation"], SegmentationSettings),
         (["regions"], RegionSettings),
         (["keypoints"], KeypointSettings),
+        (["resolutions"], ResolutionSettings),
     ],
 )
 def test_help_tells_every_option_and_default(words, settings, capsys):
@@ -65,9 +67,9 @@ def test_help_tells_every_option_and_default(words, settings, capsys):
         command.main(["compare", *words, "--help"])
     assert raised.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for field in (field.name for field in dataclasses.fields(settings)):
-        option = "--no-export" if field == "export" else "--" + field.replace("_", "-")
-        assert option in text
+    for field in dataclasses.fields(settings):
+        off = "no-" if field.default is True else ""
+        assert f"--{off}{field.name.replace('_', '-')}" in text
     assert "%" not in text
     seeds = " ".join(map(str, settings().seeds))
     rate = f"(default: {settings().learning_rate:g})"

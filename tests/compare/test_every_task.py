@@ -7,6 +7,7 @@ from keras_resample import export
 from keras_resample.compare import (
     KeypointSettings,
     RegionSettings,
+    ResolutionSettings,
     SegmentationSettings,
     Settings,
     compare,
@@ -64,3 +65,13 @@ def test_keypoints(digits_file, tmp_path):
     (run,) = compare(settings, lambda line: None)["runs"]
     assert 0 <= run["transformed"] <= 1
     assert "| keypoints (KP-RPE) " in (tmp_path / "results.md").read_text(encoding="utf-8")
+
+
+def test_resolutions(tmp_path):
+    small = {"identities": 4, "images_per_identity": 4, "size": 16, "resolutions": 8}
+    settings = ResolutionSettings(out=tmp_path, methods="btnet", epochs=1, batch_size=4, **small)
+    results = compare(settings, lambda line: None)
+    assert [run["method"] for run in results["runs"]] == ["multi", "btnet"]
+    assert "| branch, fixed trunk, distillation (BTNet) " in (tmp_path / "results.md").read_text(
+        encoding="utf-8"
+    )

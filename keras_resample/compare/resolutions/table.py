@@ -25,8 +25,8 @@ def page(results):
         *verified(results),
         "",
         "## Gains\n",
-        "Of TAR, by equations 4 and 5 of the paper: 0 is the high resolution network, 1 that trained "
-        "at several resolutions (across them), or at this one from scratch (within it).\n",
+        "Of TAR, by equations 4 and 5 of the paper: 0 is the network of high resolution, 1 that "
+        "trained at several (across resolutions), or at this one from scratch (within it).\n",
         *gains(results),
         "",
         *report.pictures(results),
