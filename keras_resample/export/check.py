@@ -5,12 +5,12 @@ import pathlib
 import tempfile
 
 import numpy as np
-from keras import ops
 
-from keras_resample.export.endpoints import CONTRACT_FILE, DEFAULT, JPEG
+from keras_resample.export.endpoints import CONTRACT_FILE, Contract
 from keras_resample.export.folders import SAVED_MODEL_FILE
 from keras_resample.export.saved_model import input_signature, served_model
 from keras_resample.export.tensorflow_process import require_tensorflow, run_python
+from keras_resample.export.trials import as_taken, of_bytes, trials_of
 
 # Enough that a mix-up inside the batch shows.
 NUM_RANDOM_IMAGES = 5
@@ -21,7 +21,8 @@ def check(path, model, images=None, tolerance=1e-4):
 
     A new process, in which neither Keras nor this package nor another framework can be imported,
     loads the SavedModel and runs its endpoints on one image and on all of them. `serve_jpeg` gets
-    the images as PNG files of 8 bits a channel.
+    the images as PNG files of 8 bits a channel. The endpoints of a `BTNet` get them at the
+    resolutions of its branches, and between and above these.
 
     This is a test of the file, not of a server: TensorFlow Serving itself is not involved.
 
@@ -29,7 +30,8 @@ def check(path, model, images=None, tolerance=1e-4):
         path: folder of the SavedModel, written by `keras_resample.export.saved_model`.
         model: the model, or a `Recognizer`, of which the encoder is compared.
         images: `(n, height, width, channels)` or channels-first, as the model takes them, in the
-            range it was trained on; `None` for five random images.
+            range it was trained on, of a `BTNet` at the size of its trunk; `None` for five random
+            images.
         tolerance: largest difference allowed, in units of the largest absolute output.
 
     Returns:
@@ -64,26 +66,21 @@ def check(path, model, images=None, tolerance=1e-4):
             "`path` must be a folder written by keras_resample.export.saved_model. "
             f"Received: path={str(path)!r}"
         )
-    contract = json.loads((folder / CONTRACT_FILE).read_text(encoding="utf-8"))
+    contract = Contract.read(folder)
     model = served_model(model)
     require_tensorflow("Checking a SavedModel")
-    shape, dtype = input_signature(model)
-    images = _images(images, shape, dtype, contract)
-    given = {DEFAULT: images}
-    if JPEG in contract["endpoints"]:
-        encoded = _bytes(images, contract)
-        given[JPEG] = _decoded(encoded, contract).astype(dtype)
-        report, outputs = _run(folder, images=images, bytes=encoded)
-    else:
-        report, outputs = _run(folder, images=images)
+    trials = trials_of(model, contract, _images(images, *input_signature(model), contract))
+    report, outputs = _run(folder, trials)
     if report["must_compile"]:
         raise ValueError(
             "The SavedModel holds functions that a server without the XLA compiler refuses: "
             f"{report['must_compile']}. Received: path={str(path)!r}"
         )
-    for endpoint in contract["endpoints"]:
-        expected = ops.convert_to_numpy(model(given[endpoint], training=False))
-        difference = _difference(endpoint, expected, outputs, contract["output_name"], path)
+    for endpoint in contract.endpoints:
+        difference = max(
+            _difference(f"{endpoint}/{contract.output_name}/{place}", trial.expected, outputs, path)
+            for place, trial in enumerate(trials[endpoint])
+        )
         if not difference <= tolerance:
             raise ValueError(
                 f'The endpoint "{endpoint}" differs from the model by {difference:.3g}, more than '
@@ -95,16 +92,15 @@ def check(path, model, images=None, tolerance=1e-4):
 
 def _images(images, shape, dtype, contract):
     if images is None:
-        size = contract["image_size"]
+        size = contract.image_size
         if size is None:
             raise ValueError(
                 f"`images` is needed for a model of unknown input size, {shape}. "
                 "Received: images=None"
             )
-        random = np.random.default_rng(0).integers(
-            0, 256, (NUM_RANDOM_IMAGES, *size, contract["channels"])
-        )
-        return _decoded(random, contract).astype(dtype)
+        random = np.random.default_rng(0)
+        values = random.integers(0, 256, (NUM_RANDOM_IMAGES, *size, contract.channels))
+        return as_taken(of_bytes(values, contract), contract)
     images = np.asarray(images)
     fits = len(images.shape) == 4 and len(images) > 0
     if not fits or any(
@@ -117,28 +113,16 @@ def _images(images, shape, dtype, contract):
     return images.astype(dtype)
 
 
-def _decoded(values, contract):
-    """What `serve_jpeg` makes of the byte values (n, h, w, c)."""
-    images = values.astype("float32") * np.float32(contract["scale"]) + np.float32(
-        contract["offset"]
-    )
-    channels_first = contract["data_format"] == "channels_first"
-    return np.transpose(images, (0, 3, 1, 2)) if channels_first else images
-
-
-def _bytes(images, contract):
-    """Byte values (n, h, w, c) nearest to the images, of the size that needs no resizing."""
-    if contract["data_format"] == "channels_first":
-        images = np.transpose(images, (0, 2, 3, 1))
-    values = (images.astype("float32") - contract["offset"]) / contract["scale"]
-    values = np.clip(np.rint(np.nan_to_num(values)), 0, 255).astype("uint8")
-    height, width = contract["image_size"]
-    # A model of unknown input size may be checked on images of another size than it serves.
-    return values[:, np.arange(height) % values.shape[1]][:, :, np.arange(width) % values.shape[2]]
-
-
-def _run(folder, **arrays):
+def _run(folder, trials):
     script = pathlib.Path(__file__).with_name("served_process.py")
+    arrays = {}
+    for endpoint, batches in trials.items():
+        for place, trial in enumerate(batches):
+            name = f"{endpoint}/{place}"
+            if isinstance(trial.sent, list):
+                arrays |= {f"{name}/{i}": image for i, image in enumerate(trial.sent)}
+            else:
+                arrays[name] = trial.sent
     with tempfile.TemporaryDirectory() as temporary:
         request = pathlib.Path(temporary) / "request.npz"
         np.savez(request, **arrays)
@@ -153,13 +137,14 @@ def _run(folder, **arrays):
             return report, dict(file)
 
 
-def _difference(endpoint, expected, outputs, output_name, path):
+def _difference(name, expected, outputs, path):
     """Largest difference over the batch sizes, in units of the largest absolute output."""
+    endpoint, output_name, _ = name.split("/")
     expected = expected.astype("float32")
     unit = float(np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))) or 1.0
     largest = 0.0
     for count in sorted({1, len(expected)}):
-        served = outputs.get(f"{endpoint}/{output_name}/{count}")
+        served = outputs.get(f"{name}/{count}")
         shape = (count, *expected.shape[1:])
         if served is None or served.shape != shape:
             received = "none" if served is None else f"shape {served.shape}"

@@ -2,18 +2,20 @@
 
 import keras
 
-from keras_resample.arguments import as_bool, as_data_format, as_number, as_size
+from keras_resample.arguments import as_bool, as_data_format, as_number, as_size, check_choice
 from keras_resample.export.bridge import write_through_tensorflow
 from keras_resample.export.endpoints import (
     DECODABLE_CHANNELS,
     DEFAULT,
     JPEG,
     Contract,
+    endpoints_of,
     write_saved_model,
 )
 from keras_resample.export.folders import as_target
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.files import whole
+from keras_resample.models.btnet import BTNet
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.steps.image_format import format_of_images
 from keras_resample.models.steps.own_scaling import own_scaling
@@ -29,7 +31,7 @@ def saved_model(
     image_size=None,
     scale=None,
     offset=0.0,
-    endpoints=(DEFAULT, JPEG),
+    endpoints=None,
     overwrite=False,
     data_format=None,
     bridge=None,
@@ -37,7 +39,7 @@ def saved_model(
 ):
     """Writes a model as a SavedModel that runs without Keras and without this package.
 
-    The SavedModel has two endpoints with dynamic batch, each with one input `images` and one output
+    The SavedModel has endpoints with dynamic batch, each with one input `images` and one output
     `output_name`:
 
     * `serving_default` takes images as the model does, `(batch, height, width, channels)`;
@@ -45,6 +47,16 @@ def saved_model(
       files of any size. It decodes them to the model's channels, resizes them to `image_size`
       (bilinear, antialiased; the aspect ratio is not kept) and feeds `scale * byte + offset`.
       Images are turned as their EXIF orientation says, as every reader of `kr.datasets` does.
+
+    A `BTNet` has one for each of its resolutions and finds the branch that serves an image by
+    `keras_resample.ops.choose_resolution`, the smallest resolution that it is not larger than. Its
+    weights are stored once, and all endpoints share them:
+
+    * `serving_default` takes images of the trunk's size;
+    * `embed_14x14`, or whatever the sizes (height x width) of its branches are, those of a branch;
+    * `embed_any_size` takes a batch of one size, any. It chooses the branch and resizes the images
+      to its resolution (bilinear, antialiased);
+    * `serve_jpeg` does so for each file. The images of one branch run together.
 
     Dropout and the like are off. An output of float16 or bfloat16 is returned as float32.
 
@@ -74,7 +86,8 @@ def saved_model(
             `keras.applications` or a `Lambda` before its first layer of features, has to be told:
             `scale=1` where these take 0..255.
         offset: added to the scaled byte values.
-        endpoints: which endpoints to write; `"serving_default"` has to be among them.
+        endpoints: which endpoints to write; `"serving_default"` has to be among them. `None` for
+            all that the model can have.
         overwrite: whether to replace a SavedModel at `path`.
         data_format: layout of the model's input, `"channels_last"`, `"channels_first"` or `None`
             for what its input and its layers say; where they say nothing,
@@ -140,6 +153,11 @@ def served_model(model):
     return model
 
 
+def own_network(model):
+    """Of a network of several resolutions its trunk, else the model itself."""
+    return model.trunk if isinstance(model, BTNet) else model
+
+
 def input_signature(model):
     """Shape (batch unknown) and dtype of the only input of `model`."""
     if not model.built:
@@ -147,6 +165,7 @@ def input_signature(model):
             "`model` must be built: give it an Input, or call it on images once. "
             f"Received: model={model!r}"
         )
+    model = own_network(model)
     inputs = getattr(model, "inputs", None)
     if inputs:
         shapes, dtype = [tuple(x.shape) for x in inputs], inputs[0].dtype
@@ -163,6 +182,13 @@ def input_signature(model):
 
 def _contract(model, output_name, image_size, scale, offset, endpoints, data_format):
     shape, dtype = input_signature(model)
+    resolutions = ()
+    if isinstance(model, BTNet):
+        resolutions = (model.parts.size, *model.resolutions)
+        formats = (None, model.parts.data_format)
+        check_choice(data_format, "data_format", formats)
+        data_format = model.parts.data_format
+    model = own_network(model)
     if data_format is None:
         data_format = format_of_images(shape, model)
     data_format = as_data_format(data_format)
@@ -178,10 +204,14 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
     offset = as_number(offset, "offset")
     if scale is not None:
         scale = as_number(scale, "scale", more="or None")
+    known = endpoints_of(resolutions)
+    if endpoints is None:
+        endpoints = known
     endpoints = (endpoints,) if isinstance(endpoints, str) else tuple(endpoints)
-    if DEFAULT not in endpoints or not set(endpoints) <= {DEFAULT, JPEG}:
+    if DEFAULT not in endpoints or not set(endpoints) <= set(known):
+        others = ", ".join(f'"{name}"' for name in known if name != DEFAULT)
         raise ValueError(
-            f'`endpoints` must be "{DEFAULT}" and possibly "{JPEG}". '
+            f'`endpoints` must be "{DEFAULT}" and possibly {others}. '
             f"Received: endpoints={endpoints!r}"
         )
     first = data_format == "channels_first"
@@ -209,6 +239,7 @@ def _contract(model, output_name, image_size, scale, offset, endpoints, data_for
         scale=OF_BYTES if scale is None else scale,
         offset=offset,
         endpoints=endpoints,
+        resolutions=resolutions,
     )
 
 

@@ -1,9 +1,10 @@
 """Loads a SavedModel where Keras and this package cannot be imported, and runs it.
 
 A script for a process of its own: `python -P served_process.py FOLDER REQUEST RESULT`. REQUEST is
-an `.npz` with `images` for the endpoint "serving_default" and `bytes` (uint8, channels-last) for
-"serve_jpeg"; RESULT becomes a folder with what each endpoint says about itself (`report.json`) and
-returns (`outputs.npz`).
+an `.npz` of what the endpoints are called with: "embed_any_size/1" is the second batch of that
+endpoint, and "serve_jpeg/0/2" the third image (uint8, channels-last) of the first batch of files.
+RESULT becomes a folder with what each endpoint says about itself (`report.json`) and returns
+(`outputs.npz`, "endpoint/output/batch/number of images").
 """
 
 import importlib.abc
@@ -35,11 +36,13 @@ def main(folder, request, result):
     import numpy as np
     import tensorflow as tf
 
-    given = np.load(request)
-    arguments = {"serving_default": given["images"]}
-    if "bytes" in given:
-        encoded = [tf.io.encode_png(image).numpy() for image in given["bytes"]]
-        arguments["serve_jpeg"] = np.array(encoded, dtype=object)
+    batches = {}
+    for name, array in np.load(request).items():
+        endpoint, batch, *image = name.split("/")
+        if image:
+            batches.setdefault(endpoint, {}).setdefault(batch, []).append(_png(array))
+        else:
+            batches.setdefault(endpoint, {})[batch] = array
     # The model has to stay: its signatures only hold its variables weakly.
     model = tf.saved_model.load(folder)
     report = {"endpoints": {}, **_graph(folder)}
@@ -50,16 +53,23 @@ def main(folder, request, result):
             "inputs": _describe(inputs),
             "outputs": _describe(signature.structured_outputs),
         }
-        if name not in arguments or len(inputs) != 1:
+        if len(inputs) != 1:
             continue
         (key,) = inputs
-        for count in sorted({1, len(arguments[name])}):
-            tensor = tf.constant(arguments[name][:count], dtype=inputs[key].dtype)
-            for output, value in signature(**{key: tensor}).items():
-                outputs[f"{name}/{output}/{count}"] = value.numpy()
+        for batch, images in batches.get(name, {}).items():
+            for count in sorted({1, len(images)}):
+                tensor = tf.constant(images[:count], dtype=inputs[key].dtype)
+                for output, value in signature(**{key: tensor}).items():
+                    outputs[f"{name}/{output}/{batch}/{count}"] = value.numpy()
     result = pathlib.Path(result)
     (result / "report.json").write_text(json.dumps(report), encoding="utf-8")
     np.savez(result / "outputs.npz", **outputs)
+
+
+def _png(image):
+    import tensorflow as tf
+
+    return tf.io.encode_png(image).numpy()
 
 
 def _describe(specs):

@@ -57,8 +57,19 @@ def choose_resolution(sizes, resolutions, indicator="max", rounding="ceil"):
     """
     check_choice(indicator, "indicator", INDICATORS)
     check_choice(rounding, "rounding", ROUNDINGS)
-    (rows, cols), multiples = _as_multiples(resolutions)
     sizes, numpy = _as_sizes(sizes)
+    return choose_resolution_by(numpy, sizes, resolutions, indicator, rounding)
+
+
+def choose_resolution_by(numpy, sizes, resolutions, indicator="max", rounding="ceil"):
+    """`choose_resolution` with the functions of a module like numpy, such as TensorFlow's.
+
+    Args:
+        numpy: the module.
+        sizes: what it computes with: positive integers `(n, 2)` or `(2,)`, which are not checked.
+        resolutions, indicator, rounding: as in `choose_resolution`.
+    """
+    (rows, cols), multiples = _as_multiples(resolutions)
     # The resolutions are k times rows x cols: in shares of 1 / (rows * cols), sides are integers.
     # Twice the largest resolution is larger than all, whatever the other side is.
     largest = 2 * max(multiples)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_resample.datasets.files.image_decoding import decoded_image
-from keras_resample.export.endpoints import Contract, _decoder
+from keras_resample.export.endpoints import Contract
 
 pytestmark = pytest.mark.backends("tensorflow", reason="it is TensorFlow's graph on every backend")
 
@@ -102,10 +102,13 @@ def test_no_bytes_do_anything_but_turn():
 
 
 def test_the_endpoint_resizes_the_upright_image():
+    import tensorflow as tf
+
+    from keras_resample.export.decoding import embed_files
+
     contract = Contract(
         (None, 24, 16, 3), "float32", (24, 16), 3, "channels_last", "embedding", 1.0, 0.0, ()
     )
-    decode, shape = _decoder(contract)
-    assert shape == (24, 16, 3)
-    served = keras.ops.convert_to_numpy(decode(encoded("PNG", exif=exif(6))))
+    files = tf.constant([encoded("PNG", exif=exif(6))])
+    (served,) = keras.ops.convert_to_numpy(embed_files([tf.identity], contract)(files))
     np.testing.assert_array_equal(served, np.rot90(STORED, -1))

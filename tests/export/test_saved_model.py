@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 import keras_resample as kr
+from keras_resample.export.endpoints import Contract
 from tests.export.small_models import NATIVE, load, pooled
 from tests.numerics import to_numpy
 
@@ -165,7 +166,7 @@ def test_check_fails_for_another_shape(served, answered):
 @pytest.mark.parametrize("endpoint", ["serving_default", "serve_jpeg"])
 @pytest.mark.parametrize("count", [1, 5])
 def test_check_fails_for_a_nan(model, served, answered, endpoint, count):
-    answered[1][f"{endpoint}/embedding/{count}"][0, 2] = np.nan
+    answered[1][f"{endpoint}/embedding/0/{count}"][0, 2] = np.nan
     with pytest.raises(ValueError, match=f'"{endpoint}" differs from the model by'):
         kr.export.check(served, model)
 
@@ -177,12 +178,12 @@ def test_check_fails_for_a_function_that_must_be_compiled(model, served, answere
 
 
 def test_check_uses_given_images(model, served):
-    module = sys.modules["keras_resample.export.check"]
-    contract = json.loads((served / "assets.extra" / "keras_resample.json").read_text())
+    module = sys.modules["keras_resample.export.trials"]
+    contract = Contract.read(served)
     values = random_bytes()
-    images = module._decoded(values, contract)
+    images = module.of_bytes(values, contract)
     np.testing.assert_allclose(images, values / 255, atol=1e-7)
-    np.testing.assert_array_equal(module._bytes(images, contract), values)
+    np.testing.assert_array_equal(module.as_bytes(images, contract), values)
 
 
 def test_check_refuses_what_is_no_saved_model(model, tmp_path):
