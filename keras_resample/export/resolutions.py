@@ -22,8 +22,8 @@ def embed_any_size(embed_each, contract):
         pixels = resized(pixels, tf.gather(contract.resolutions, index))
         # A branch reads the size of its images from their shape.
         branches = [
-            functools.partial(_embed_of_size, embed, pixels, size, contract)
-            for embed, size in zip(embed_each, contract.resolutions, strict=True)
+            functools.partial(_embed_of_size, embed_one, pixels, size, contract)
+            for embed_one, size in zip(embed_each, contract.resolutions, strict=True)
         ]
         return tf.switch_case(index, branches)
 
@@ -53,12 +53,13 @@ def embed_files_of_any_size(embed_each, contract):
         specs = image, tf.TensorSpec((), "int32")
         images, chosen = tf.map_fn(prepare, encoded, fn_output_signature=specs)
         places, outputs = [], []
-        for index, (embed, size) in enumerate(zip(embed_each, contract.resolutions, strict=True)):
+        branches = zip(embed_each, contract.resolutions, strict=True)
+        for index, (embed_one, size) in enumerate(branches):
             own = tf.where(chosen == index)[:, 0]
             pixels = tf.gather(images, own)[:, : size[0], : size[1]]
-            run = functools.partial(_embed_of_size, embed, pixels, size, contract)
+            run = functools.partial(_embed_of_size, embed_one, pixels, size, contract)
             places.append(tf.cast(own, "int32"))
-            outputs.append(tf.cond(tf.size(own) > 0, run, functools.partial(_nothing, embed)))
+            outputs.append(tf.cond(tf.size(own) > 0, run, functools.partial(_nothing, embed_one)))
         return tf.nest.map_structure(
             lambda *parts: tf.dynamic_stitch(places, list(parts)), *outputs
         )
@@ -71,12 +72,12 @@ def _chosen(size, contract):
     return choose_resolution_by(tf.experimental.numpy, size, contract.resolutions)
 
 
-def _embed_of_size(embed, pixels, size, contract):
+def _embed_of_size(embed_one, pixels, size, contract):
     pixels = tf.ensure_shape(pixels, (None, *size, contract.channels))
-    return embed(as_taken(pixels, contract))
+    return embed_one(as_taken(pixels, contract))
 
 
-def _nothing(embed):
+def _nothing(embed_one):
     """The outputs of no images."""
-    specs = embed.get_concrete_function().structured_outputs
+    specs = embed_one.get_concrete_function().structured_outputs
     return tf.nest.map_structure(lambda spec: tf.zeros((0, *spec.shape[1:]), spec.dtype), specs)
