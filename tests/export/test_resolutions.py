@@ -154,23 +154,24 @@ def test_files_of_any_sizes_keep_their_order(network, served, order):
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
 
 
+def count(weights):
+    return sum(int(np.prod(tuple(weight.shape))) for weight in weights)
+
+
 def stored(path):
     """Numbers in the variables of a SavedModel."""
     import tensorflow as tf
 
     variables = tf.train.list_variables(str(path / "variables" / "variables"))
-    own = [shape for name, shape in variables if name.endswith("VARIABLE_VALUE")]
-    return sum(int(np.prod(shape)) for shape in own)
+    return sum(int(np.prod(shape)) for name, shape in variables if name.endswith("VARIABLE_VALUE"))
 
 
 def test_the_trunk_is_stored_and_loaded_once(network, path, served):
-    numbers = sum(int(np.prod(weight.shape)) for weight in network.weights)
-    loaded = [variable.shape.num_elements() for variable in served.model._all_variables]
-    assert stored(path) == sum(loaded) == numbers
-    trunk = sum(int(np.prod(weight.shape)) for weight in network.trunk.weights)
-    assert numbers < 2 * trunk
-    data = next((path / "variables").glob("variables.data*"))
-    assert data.stat().st_size < 4 * numbers + 20_000
+    branches = [weight for size in RESOLUTIONS for weight in network.parts.own_weights(size)]
+    once = count(network.trunk.weights) + count(branches)
+    assert count(network.weights) == once
+    assert stored(path) == once
+    assert count(served.model._all_variables) == once
 
 
 def test_the_contract_tells_the_resolutions(path):
