@@ -50,7 +50,7 @@ def learning_curves(by_method):
 
 def sweep_of_k(sweep, by_method):
     """Test accuracy over k, with the standard deviation of the seeds as in the table."""
-    figure, ax = _axes(4.6, 3.4)
+    figure, ax = _axes(6.2, 3.4)
     values = {k: [100 * record["accuracy"] for record in own] for k, own in sweep.items()}
     found = [mean_std(accuracies) for accuracies in values.values()]
     means = [one["mean"] for one in found]
@@ -61,7 +61,7 @@ def sweep_of_k(sweep, by_method):
             mean = 100 * np.mean([record["accuracy"] for record in by_method[name]])
             ax.axhline(mean, color=f"C{number}", linestyle="--", label=title(name))
     ax.set(xlabel="k of one local branch", ylabel="test accuracy, %")
-    ax.legend(fontsize=8, frameon=False)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
     return figure
 
 
