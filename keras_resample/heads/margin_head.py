@@ -181,8 +181,7 @@ class MarginHead(keras.layers.Layer):
     def set_class_means(self, embeddings, labels):
         """Gives each class the mean of its embeddings, of length 1, as its direction.
 
-        For a network that comes without its classifier: the head of its own embeddings of the
-        training images is one. Of sub-centres, each gets the mean.
+        So a network that comes without its classifier gets one. Sub-centres all get the mean.
 
         Args:
             embeddings: Float array (n, dim), finite, of every class at least one.

@@ -219,3 +219,13 @@ def test_mistakes_are_named(tmp_path):
     trunk.trainable = False
     with pytest.raises(ValueError, match="batch normalizations that train"):
         BranchTrainer(BTNet(trunk, RESOLUTIONS), (4, 4))
+
+
+def test_predict_takes_one_resolution_after_another():
+    """TensorFlow traces the third for images of unknown size."""
+    network = make()
+    for side in (8, 4, 16, 8):
+        images = kr.layers.UniformDownsample(size=(side, side))(IMAGES)
+        assert_close(network.predict(to_numpy(images), verbose=0), to_numpy(network(images)), 1e-5)
+    with pytest.raises(Exception, match=r"(?s)`images` must have the size|[Rr]eshape"):
+        network.predict(IMAGES[:, :5, :5], verbose=0)

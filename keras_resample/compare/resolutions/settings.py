@@ -48,8 +48,8 @@ class ResolutionSettings(SourceSettings):
     Example:
 
     >>> from keras_resample.compare import ResolutionSettings
-    >>> ResolutionSettings(methods=["multi", "btnet"], seeds=0).command()
-    'python -m keras_resample compare resolutions --methods multi btnet --seeds 0'
+    >>> ResolutionSettings(methods=["multi", "btnet"], seeds=1).command()
+    'python -m keras_resample compare resolutions --methods multi btnet --seeds 1'
     """
 
     subcommand: ClassVar[str] = "compare resolutions"

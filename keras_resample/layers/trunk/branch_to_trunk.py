@@ -103,9 +103,31 @@ class BranchToTrunk(keras.layers.Layer):
 
     def _embed(self, images, training=None):
         """The embeddings of a batch of one resolution."""
-        for model in self.parts_of(self._size_of(images)):
+        size = self._size_of(images)
+        if None in size:
+            return self._embed_unknown(images, training, [self.size, *self.resolutions])
+        for model in self.parts_of(size):
             images = model(images, training=training)
         return images
+
+    def _embed_unknown(self, images, training, sizes):
+        """The embeddings of a batch whose resolution, one of `sizes`, only the graph knows."""
+        (height, width), *others = sizes
+        first = self.data_format == "channels_first"
+        shape = ops.shape(images)
+
+        def embed():
+            sides = (shape[1], height, width) if first else (height, width, shape[3])
+            # Of images of no resolution at all this is an error.
+            return self._embed(ops.reshape(images, (shape[0], *sides)), training)
+
+        if not others:
+            return embed()
+        return ops.cond(
+            ops.equal(shape[2 if first else 1], height),
+            embed,
+            lambda: self._embed_unknown(images, training, others),
+        )
 
     def index_of(self, resolution):
         """The place of a resolution in `resolutions`."""
