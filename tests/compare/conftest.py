@@ -1,12 +1,14 @@
 """Comparisons that end in seconds."""
 
 import functools
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from keras_resample import datasets, models
+from keras_resample.compare import compare
 from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine import speed
 from keras_resample.compare.engine.progress import Progress
@@ -68,6 +70,23 @@ def built_without_graphs(*args, build):
 def without_pictures(monkeypatch):
     """Spares a comparison the drawing, which takes longer than its tiny trainings."""
     monkeypatch.setattr(engine, "_figures", lambda *args: [])
+
+
+def stopped_and_continued(settings, name):
+    """A comparison that was stopped in the middle of the run `name`, and continued.
+
+    Returns:
+        dict of "out", its folder, "lines", what it said, and "results".
+    """
+    lines = []
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        with patch.context() as stopped:
+            stop_at(stopped, name, 1.5)
+            with pytest.raises(KeyboardInterrupt):
+                compare(settings, lines.append)
+        results = compare(settings, lines.append)
+    return {"out": Path(settings.out), "lines": lines, "results": results}
 
 
 def stop_at(monkeypatch, name, epochs):

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from keras_resample import metrics
-from keras_resample.compare import KeypointSettings, SettingError, compare
+from keras_resample.compare import KeypointSettings, SettingError
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.keypoints import data, face_data, face_table, names, networks
 from keras_resample.compare.keypoints.face_task import Faces
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.task import Keypoints
-from tests.compare.conftest import shorten, stop_at
+from tests.compare.conftest import stopped_and_continued
 
 pytestmark = pytest.mark.backends("torch", reason="what it calls is tested on every backend")
 
@@ -54,15 +54,8 @@ def settings_of(folder, out="unused", **changes):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, folder):
     """A comparison stopped in the middle of the second run, and continued."""
-    out, lines = tmp_path_factory.mktemp("out"), []
-    with pytest.MonkeyPatch.context() as patch:
-        shorten(patch)
-        with patch.context() as stopped:
-            stop_at(stopped, "keypoint, seed 0", 1.5)
-            with pytest.raises(KeyboardInterrupt):
-                compare(settings_of(folder, out), lines.append)
-        results = compare(settings_of(folder, out), lines.append)
-    return {"out": out, "lines": lines, "results": results}
+    settings = settings_of(folder, tmp_path_factory.mktemp("out"))
+    return stopped_and_continued(settings, "keypoint, seed 0")
 
 
 def test_a_comparison_measures_all(whole):

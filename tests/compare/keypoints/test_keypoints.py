@@ -15,7 +15,7 @@ from keras_resample.compare.engine.task import Run
 from keras_resample.compare.keypoints import data, names, networks, table
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.task import Keypoints
-from tests.compare.conftest import shorten, stop_at, without_pictures
+from tests.compare.conftest import stopped_and_continued, without_pictures
 from tests.layer_test_case import check_layer
 
 # What the comparison below is asked to do.
@@ -47,15 +47,8 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, file):
     """A comparison stopped in the middle of the second run, and continued."""
-    out, lines = tmp_path_factory.mktemp("out"), []
-    with pytest.MonkeyPatch.context() as patch:
-        shorten(patch)
-        with patch.context() as stopped:
-            stop_at(stopped, "keypoint, seed 0", 1.5)
-            with pytest.raises(KeyboardInterrupt):
-                compare(settings_of(file, out), lines.append)
-        results = compare(settings_of(file, out), lines.append)
-    return {"out": out, "lines": lines, "results": results}
+    settings = settings_of(file, tmp_path_factory.mktemp("out"))
+    return stopped_and_continued(settings, "keypoint, seed 0")
 
 
 @on_one_backend

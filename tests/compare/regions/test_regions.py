@@ -13,7 +13,7 @@ from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.regions import data, names, networks, simulation, table
 from keras_resample.compare.regions.task import Regions
-from tests.compare.conftest import shorten, stop_at, without_pictures
+from tests.compare.conftest import stopped_and_continued, without_pictures
 from tests.example_scripts import notebooks
 
 # What the comparison below is asked to do.
@@ -34,15 +34,8 @@ def channels_last():
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A comparison stopped in the middle of the second run, and continued."""
-    out, lines = tmp_path_factory.mktemp("out"), []
-    with pytest.MonkeyPatch.context() as patch:
-        shorten(patch)
-        with patch.context() as stopped:
-            stop_at(stopped, "local-adaptive 1, seed 0", 1.5)
-            with pytest.raises(KeyboardInterrupt):
-                compare(settings_of(out), lines.append)
-        results = compare(settings_of(out), lines.append)
-    return {"out": out, "lines": lines, "results": results}
+    settings = settings_of(tmp_path_factory.mktemp("out"))
+    return stopped_and_continued(settings, "local-adaptive 1, seed 0")
 
 
 def test_a_comparison_measures_all(whole):

@@ -13,7 +13,7 @@ from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.resolutions import data, names, networks, table, verification
 from keras_resample.compare.resolutions.task import Resolutions
-from tests.compare.conftest import shorten, stop_at, without_pictures
+from tests.compare.conftest import stopped_and_continued, without_pictures
 
 SMALL = {"identities": 4, "images_per_identity": 4, "size": 16, "resolutions": (8, 4)}
 SMALL |= {"batch_size": 4, "epochs": 2, "methods": ("high", "multi", "btnet"), "rank": 2}
@@ -31,15 +31,8 @@ def channels_last():
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A comparison stopped in the middle of a branch, and continued."""
-    out, lines = tmp_path_factory.mktemp("out"), []
-    with pytest.MonkeyPatch.context() as patch:
-        shorten(patch)
-        with patch.context() as stopped:
-            stop_at(stopped, "btnet, 4x4, seed 0", 1.5)
-            with pytest.raises(KeyboardInterrupt):
-                compare(settings_of(out), lines.append)
-        results = compare(settings_of(out), lines.append)
-    return {"out": out, "lines": lines, "results": results}
+    settings = settings_of(tmp_path_factory.mktemp("out"))
+    return stopped_and_continued(settings, "btnet, 4x4, seed 0")
 
 
 def test_a_comparison_measures_all_pairs_of_resolutions(whole):
