@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.resolutions import data
@@ -47,6 +48,7 @@ def learning_curves(records, settings):
                 epochs = np.arange(1, len(losses) + 1)
                 ax.plot(epochs, losses, "o-", ms=3, color=f"C{number}", label=TITLES[method])
         ax.grid(True, color="0.85", linewidth=0.6)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set(title=case(side), xlabel="epoch", ylabel="training loss")
         ax.legend(fontsize=6, frameon=False)
     return figure
@@ -55,12 +57,14 @@ def learning_curves(records, settings):
 def feature_maps(models, image, side):
     """Maps at a branch's entry: the trunk's of the large image, and branches' of the small one.
 
-    After Fig. 10 of the paper, for the channels that differ most over the trunk's map.
+    After Fig. 10 of the paper, for the channels that differ most inside of the trunk's map.
     """
     trained = next(iter(models.values()))
     small = data.reduced(image, side)
-    rows = {"trunk, " + case(image.shape[1]): _maps(trained.upper, image)}
-    order = np.argsort(-rows["trunk, " + case(image.shape[1])].std(axis=(0, 1)))[:CHANNELS]
+    maps = _maps(trained.upper, image)
+    rows = {"trunk, " + case(image.shape[1]): maps}
+    # The edges of a map stand out in every channel.
+    order = np.argsort(-maps[1:-1, 1:-1].std(axis=(0, 1)))[:CHANNELS]
     for name, model in models.items():
         rows[TITLES[name].replace(", ", ",\n")] = _maps(model.branch, small)
     figure = Figure(figsize=(1.3 * (CHANNELS + 1), 1.5 * len(rows)), layout="constrained")
