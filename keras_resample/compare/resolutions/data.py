@@ -54,7 +54,9 @@ def load(settings):
         must = "must have two photographs of a person of the test half"
         raise SettingError("faces", must, settings.faces)
     train = datasets.from_arrays(images, labels, settings.batch_size)
-    name = "palmprints" if settings.faces is None else os.path.basename(settings.faces)
+    name = "palmprints"
+    if settings.faces is not None:
+        name = os.path.basename(os.path.normpath(settings.faces))
     description = (
         f"{name} of {settings.size}x{settings.size}: {len(images)} images of "
         f"{train.num_classes} identities to train on, {len(test_images)} of "

@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_resample import heads, layers, losses, models
+from keras_resample.compare.engine.checks import SettingError
 from keras_resample.compare.resolutions.names import (
     ADAPTER,
     BTNET,
@@ -19,6 +20,16 @@ from keras_resample.compare.resolutions.names import (
 SMALL = {"depths": (1, 1, 1, 1), "filters": (16, 32, 64, 128), "embedding_dim": 128}
 NAMES = {"mobilefacenet": "MobileFaceNet"}
 TRUNK, BRANCH = "trunk", "branch"
+
+
+def check_resolutions(settings, image_shape):
+    """Raises a `SettingError` unless the trunk has maps of every resolution."""
+    try:
+        sizes = [(side, side) for side in settings.resolutions]
+        models.BTNet(_trunk(settings.encoder, image_shape), sizes)
+    except ValueError as error:
+        must = f"must be sides of the trunk's maps ({error})"
+        raise SettingError("resolutions", must, settings.resolutions) from error
 
 
 def whole(method, settings, image_shape, num_classes, seed):

@@ -24,6 +24,8 @@ class Resolutions(Task):
     def load(self, say):
         say("Reading the faces ..." if self.settings.faces else "Drawing the palmprints ...")
         self.data = data.load(self.settings)
+        if set(self.settings.methods) - set(TRUNKS):
+            networks.check_resolutions(self.settings, self.data.test_images.shape[1:])
         return self.data.description
 
     def runs(self):

@@ -211,6 +211,14 @@ def test_wrong_settings_are_named(wrong, message):
         ResolutionSettings(**{**SMALL, **wrong})
 
 
+@pytest.mark.backends("torch", reason="settings are checked in Python")
+def test_a_resolution_that_the_trunk_has_no_maps_of_is_refused_before_any_training():
+    wanted = ResolutionSettings(**{**SMALL, "resolutions": (8, 5)})
+    with pytest.raises(SettingError, match="`resolutions` must be sides of the trunk's maps"):
+        Resolutions(wanted).load(lambda line: None)
+    Resolutions(ResolutionSettings(**{**SMALL, "resolutions": 5, "methods": "multi"})).load(print)
+
+
 def test_faces_of_a_folder(tmp_path):
     random = np.random.default_rng(0)
     for person in range(4):
