@@ -45,13 +45,12 @@ def inverse(lengths):
     return np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
 
-def unit_length(embeddings):
+def unit_length(embeddings, name="embeddings"):
     """Embeddings (n, dim) divided by their lengths, in float64; zeros stay zeros."""
     embeddings = to_numpy(embeddings)
     if embeddings.ndim != 2 or not np.all(np.isfinite(embeddings)):
         raise ValueError(
-            "`embeddings` must be a finite array (n, dim). "
-            f"Received: embeddings.shape={embeddings.shape}"
+            f"`{name}` must be a finite array (n, dim). Received: {name}.shape={embeddings.shape}"
         )
     return unit_vectors(embeddings.astype("float64"))
 
@@ -72,16 +71,16 @@ def _largest(vectors, **axes):
     return np.max(np.abs(vectors), initial=0, **axes)
 
 
-def unit_rows(embeddings):
+def unit_rows(embeddings, name="embeddings"):
     """`unit_length` in float32, without a copy of everything in float64."""
     embeddings = to_numpy(embeddings)
     if embeddings.ndim != 2:
         raise ValueError(
-            f"`embeddings` must be an array (n, dim). Received: embeddings.shape={embeddings.shape}"
+            f"`{name}` must be an array (n, dim). Received: {name}.shape={embeddings.shape}"
         )
     result = np.empty(embeddings.shape, "float32")
     for start in range(0, len(embeddings), ROWS):
-        result[start : start + ROWS] = unit_length(embeddings[start : start + ROWS])
+        result[start : start + ROWS] = unit_length(embeddings[start : start + ROWS], name)
     return result
 
 

@@ -134,6 +134,12 @@ def test_all_pairs(n):
     np.testing.assert_allclose(scores, (unit @ unit.T)[i, j], atol=1e-6)
     np.testing.assert_array_equal(same, labels[i] == labels[j])
     assert (scores.dtype, same.dtype) == ("float32", "bool")
+    others = rng.normal(size=(n, 4))
+    scores, same = all_pairs(embeddings, labels, others)
+    i, j = np.nonzero(~np.eye(n, dtype=bool))
+    cosines = unit @ (others / np.linalg.norm(others, axis=1, keepdims=True)).T
+    np.testing.assert_allclose(scores, cosines[i, j], atol=1e-6)
+    np.testing.assert_array_equal(same, labels[i] == labels[j])
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,8 @@ def test_all_pairs(n):
         (lambda: all_pairs(np.ones((3, 2)), [0, 1]), "labels"),
         (lambda: all_pairs(np.ones((1, 2)), [0]), "labels"),
         (lambda: all_pairs(np.ones(3), [0, 1, 2]), "embeddings"),
+        (lambda: all_pairs(np.ones((3, 2)), [0, 1, 2], np.ones((2, 2))), "others"),
+        (lambda: all_pairs(np.ones((3, 2)), [0, 1, 2], np.full((3, 2), np.nan)), "others"),
     ],
 )
 def test_wrong_arguments_are_named(call, name):

@@ -170,6 +170,13 @@ def test_histogram_counts_every_pair_once(small_chunks, n):
     for edge, kind, count in zip(edges, of_same, counts, strict=True):
         inside = (scores >= edge - 1e-6) & (scores < edge + 2 / bins + 1e-6) & (same == kind)
         assert count <= inside.sum()
+    others = rng.normal(size=(n, 3))
+    scores, same = all_pairs(embeddings, labels, others)
+    edges, of_same, counts = all_pairs_histogram(embeddings, labels, bins, others=others)
+    index = np.clip((scores + np.float32(1)) * np.float32(bins / 2), 0, bins - 1).astype(int)
+    for kind in (False, True):
+        expected = np.bincount(index[same == kind], minlength=bins)
+        np.testing.assert_array_equal(counts[of_same == kind], expected[expected > 0])
 
 
 def test_numbers_of_the_histogram_are_those_of_the_pairs():
@@ -193,9 +200,12 @@ def test_too_many_pairs_to_keep_become_a_histogram(monkeypatch):
     for most, expected in (
         (10, (*all_pairs(embeddings, labels), None)),
         (9, all_pairs_histogram(embeddings, labels)),
+        (20, (*all_pairs(embeddings, labels, embeddings), None)),
+        (19, all_pairs_histogram(embeddings, labels, others=embeddings)),
     ):
         monkeypatch.setattr(all_pairs_module, "MOST_PAIRS", most)
-        found = all_pairs_module.bounded_pairs(embeddings, labels)
+        others = embeddings if most > 10 else None
+        found = all_pairs_module.bounded_pairs(embeddings, labels, others)
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 

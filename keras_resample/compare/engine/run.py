@@ -52,12 +52,12 @@ def train(task, run, store, progress):
     folder = store.run_folder(run.folder)
     model = task.model(run)
     saver = Checkpoint(folder)
-    epochs_done = saver.restore(model)
-    progress.skip(run.name, epochs_done)
+    epochs_done, epochs = saver.restore(model), task.epochs(run)
+    progress.skip(run.name, task.settings.epochs - epochs + epochs_done)
     options = task.fit_options(run)
     model.fit(
         task.batches(run, epochs_done),
-        epochs=task.settings.epochs,
+        epochs=epochs,
         initial_epoch=epochs_done,
         # The order of a dataset is a function of seed and epoch, so all methods share it.
         shuffle=False,

@@ -81,6 +81,10 @@ class Task(abc.ABC):
     def work(self, run):
         """Expected length of an epoch of a run, in any unit."""
 
+    def epochs(self, run):
+        """Epochs of a run, at most those of the settings."""
+        return self.settings.epochs
+
     @abc.abstractmethod
     def model(self, run):
         """The model of a run, compiled and built, its initial weights by the seed of the run."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_resample import datasets
 from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.engine.sources import by
+from keras_resample.compare.resolutions import folds
 
 # Images that are resized at a time.
 CHUNK = 256
@@ -19,15 +21,17 @@ class Data:
 
     Args:
         train: dataset of the people trained on, in memory.
-        test_images: float32 (n, side, side, channels) in [0, 1], of others.
+        test_images: float32 (n, height, width, channels) in [0, 1], of others.
         test_labels: integers (n,).
         description: one sentence about the source.
+        pairs: `Pairs` of the test images, where they were given.
     """
 
     train: datasets.IdentityDataset
     test_images: np.ndarray
     test_labels: np.ndarray
     description: str
+    pairs: folds.Pairs | None = None
 
 
 def load(settings):
@@ -36,7 +40,7 @@ def load(settings):
     Raises:
         SettingError: for files that cannot be read, or too few people.
     """
-    size = settings.size, settings.size
+    size, pairs = settings.size, None
     try:
         if settings.faces is None:
             people, images = settings.identities, settings.images_per_identity
@@ -45,8 +49,13 @@ def load(settings):
             whole = datasets.image_folder(settings.faces, size=size)
         if whole.num_classes < 4:
             raise ValueError(f"{whole.num_classes} identities, of which at least 4 are needed")
-        halves = datasets.half_identities(whole)
+        if settings.pairs is None:
+            halves = datasets.half_identities(whole)
+        else:
+            *halves, pairs = folds.split(whole, settings)
         (images, labels), (test_images, test_labels) = (half.arrays() for half in halves)
+    except SettingError:
+        raise
     except (ImportError, OSError, TypeError, ValueError) as error:
         must = f"must be a folder of photographs for each person ({error})"
         raise SettingError("faces", must, settings.faces) from error
@@ -58,27 +67,29 @@ def load(settings):
     if settings.faces is not None:
         name = os.path.basename(os.path.normpath(settings.faces))
     description = (
-        f"{name} of {settings.size}x{settings.size}: {len(images)} images of "
+        f"{name} of {by(size)}: {len(images)} images of "
         f"{train.num_classes} identities to train on, {len(test_images)} of "
         f"{len(np.unique(test_labels))} others to verify"
     )
-    return Data(train, test_images, test_labels, description)
+    if pairs is not None:
+        description += f" and {len(pairs.same)} listed pairs of them"
+    return Data(train, test_images, test_labels, description, pairs)
 
 
-def reduced(images, side):
-    """Images (n, h, w, c) at a smaller side, antialiased."""
-    return _resized(images, side, antialias=True)
+def reduced(images, size):
+    """Images (n, h, w, c) at a smaller (height, width), antialiased."""
+    return _resized(images, size, antialias=True)
 
 
-def enlarged(images, side, interpolation="bilinear"):
-    """Images (n, h, w, c) at a larger side."""
-    return _resized(images, side, interpolation=interpolation)
+def enlarged(images, size, interpolation="bilinear"):
+    """Images (n, h, w, c) at a larger (height, width)."""
+    return _resized(images, size, interpolation=interpolation)
 
 
-def _resized(images, side, **options):
+def _resized(images, size, **options):
     resize = keras.ops.image.resize
     parts = [
-        keras.ops.convert_to_numpy(resize(images[first : first + CHUNK], (side, side), **options))
+        keras.ops.convert_to_numpy(resize(images[first : first + CHUNK], size, **options))
         for first in range(0, len(images), CHUNK)
     ]
     return np.concatenate(parts)

@@ -6,7 +6,7 @@ FIXED_TRUNK, BTNET, ADAPTER = "fixed-trunk", "btnet", "adapter"
 # One network for all resolutions, of images that are enlarged; then one for each.
 TRUNKS = {
     HIGH: "high resolution",
-    MULTI: "multi-resolution (the trunk)",
+    MULTI: "multi-resolution",
 }
 BRANCHES = {
     SCRATCH: "own network, from scratch",
@@ -21,8 +21,3 @@ METHODS = tuple(TITLES)
 # The high resolution network once more, its small images enlarged another way than bilinear.
 BICUBIC = "bicubic"
 SHOWN = {HIGH: TITLES[HIGH], f"{HIGH} {BICUBIC}": "high resolution, enlarged by bicubic", **TITLES}
-
-
-def case(side):
-    """The name of a resolution."""
-    return f"{side}x{side}"

@@ -25,10 +25,10 @@ TRUNK, BRANCH = "trunk", "branch"
 def check_resolutions(settings, image_shape):
     """Raises a `SettingError` unless the trunk has maps of every resolution."""
     try:
-        sizes = [(side, side) for side in settings.resolutions]
-        models.BTNet(_trunk(settings.encoder, image_shape), sizes)
+        _, *sizes = settings.sizes().values()
+        models.BTNet(_trunk(settings, image_shape), sizes)
     except ValueError as error:
-        must = f"must be sides of the trunk's maps ({error})"
+        must = f"must be heights of the trunk's maps ({error})"
         raise SettingError("resolutions", must, settings.resolutions) from error
 
 
@@ -38,17 +38,17 @@ def whole(method, settings, image_shape, num_classes, seed):
     Args:
         method: one of `TRUNKS`.
         settings: `ResolutionSettings`.
-        image_shape: (side, side, channels).
+        image_shape: (height, width, channels).
         num_classes: identities in training.
         seed: of the initial weights.
     """
     keras.utils.set_random_seed(seed)
-    trunk = _trunk(settings.encoder, image_shape)
+    trunk = _trunk(settings, image_shape)
     images = keras.Input(image_shape, name="images")
     x = images
     if method == MULTI:
-        sides = (settings.size, *settings.resolutions)
-        factors = [side / settings.size for side in sides]
+        heights = (settings.size[0], *settings.resolutions)
+        factors = [height / settings.size[0] for height in heights]
         x = layers.RandomResolution(factors, seed=seed)(images)
     encoder = keras.Model(images, trunk(x), name="encoder")
     return models.Recognizer(encoder, _head(settings, num_classes))
@@ -59,12 +59,12 @@ def trunk_of(recognizer):
     return recognizer.encoder.get_layer(TRUNK)
 
 
-def branch(method, side, recognizer, settings, seed):
+def branch(method, size, recognizer, settings, seed):
     """A network for one resolution, from images of the full size, which it reduces itself.
 
     Args:
         method: one of `BRANCHES`.
-        side: of the small images.
+        size: (height, width) of the small images.
         recognizer: the trained one of `whole`; it is not changed.
         settings: `ResolutionSettings`.
         seed: of the initial weights.
@@ -74,18 +74,18 @@ def branch(method, side, recognizer, settings, seed):
     """
     keras.utils.set_random_seed(seed)
     trunk, head = trunk_of(recognizer), recognizer.head
-    network = models.BTNet(trunk, [(side, side)])
+    network = models.BTNet(trunk, [size])
     if method in (FIXED_TRUNK, BTNET):
         weight = settings.distillation_weight if method == BTNET else 0.0
-        trainer = models.BranchTrainer(network, (side, side), distillation_weight=weight)
+        trainer = models.BranchTrainer(network, size, distillation_weight=weight)
         return trainer, losses.InfluenceLoss(head)
     images = keras.Input(trunk.input_shape[1:], name="images")
-    x = layers.UniformDownsample(size=(side, side), antialias=True)(images)
+    x = layers.UniformDownsample(size=size, antialias=True)(images)
     if method == ADAPTER:
         x = layers.UniformDownsample(size=trunk.input_shape[1:3])(x)
         own = _adapted(trunk, settings.rank)
     else:
-        own = network.separate((side, side), pretrained=method != SCRATCH)
+        own = network.separate(size, pretrained=method != SCRATCH)
         own.name = BRANCH
     encoder = keras.Model(images, own(x), name="encoder")
     if method in (INFLUENCE, ADAPTER):
@@ -125,11 +125,28 @@ def _head(settings, num_classes):
     return heads.ArcFace(num_classes, margin=settings.margin, scale=settings.scale)
 
 
-def _trunk(encoder, image_shape):
+def _trunk(settings, image_shape):
+    encoder = settings.encoder
+    if settings.trunk is not None:
+        return _trained_trunk(settings, image_shape)
     if encoder == "small":
         return models.IResNet(input_shape=image_shape, name=TRUNK, **SMALL)
     build = getattr(models, NAMES.get(encoder, encoder.replace("iresnet", "IResNet")))
     return build(input_shape=image_shape, name=TRUNK)
+
+
+def _trained_trunk(settings, image_shape):
+    try:
+        trunk = keras.models.load_model(settings.trunk, compile=False)
+        shapes = trunk.input_shape[1:], len(trunk.output_shape)
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        must = f"must be a readable model ({error})"
+        raise SettingError("trunk", must, settings.trunk) from error
+    if shapes != (tuple(image_shape), 2):
+        must = f"must be a model from images {tuple(image_shape)} to embeddings"
+        raise SettingError("trunk", must, settings.trunk)
+    trunk.name, trunk.trainable = TRUNK, True
+    return trunk
 
 
 def _adapted(trunk, rank):

@@ -12,7 +12,6 @@ from keras_resample.compare.resolutions.names import (
     SHOWN,
     TITLES,
     TRUNKS,
-    case,
 )
 from keras_resample.compare.resolutions.verification import FAR
 
@@ -38,9 +37,12 @@ def page(results):
 
 
 def verified(results):
-    """The tables of EER and TAR, within and across resolutions."""
+    """The tables of EER, TAR and, of listed pairs, accuracy, within and across resolutions."""
     found = []
-    for key, name in (("eer", "EER"), ("tar", f"TAR at FAR {FAR:g}")):
+    tables = {"eer": "EER", "tar": f"TAR at FAR {FAR:g}"}
+    if results["settings"]["pairs"] is not None:
+        tables["accuracy"] = "accuracy"
+    for key, name in tables.items():
         header = [f"{name}, %", *(" & ".join(pair) for pair in pairs(results))]
         rows = [
             [title, *(_cell(results, method, pair, key) for pair in pairs(results))]
@@ -52,7 +54,7 @@ def verified(results):
 
 def pairs(results):
     """The pairs of resolutions: the full one with each, then the small ones among them."""
-    full, *small = map(case, results["sides"])
+    full, *small = results["sizes"]
     among = [(one, other) for i, one in enumerate(small) for other in small[i:]]
     return [(full, full), *((full, one) for one in small), *among]
 
@@ -65,7 +67,7 @@ def shown(results):
 
 def gains(results):
     """The table of gains of the means over the seeds."""
-    compared = [pair for pair in pairs(results) if pair[1] != case(results["sides"][0])]
+    compared = [pair for pair in pairs(results) if pair[1] != results["sizes"][0]]
     header = ["gain", *(" & ".join(pair) for pair in compared)]
     rows = []
     for method, title in shown(results).items():
@@ -79,11 +81,12 @@ def costs(results):
     """The table of parameters, arithmetic and speed of each method at each resolution."""
     header = ["network", "images", "parameters", "GFLOPs"]
     header += ["images/s", "of enlarged ones", "minutes"]
-    rows, runs = [], {}
+    rows, runs, order = [], {}, list(TITLES).index
     for record in results["runs"]:
-        runs.setdefault((-record["side"], list(TITLES).index(record["method"])), []).append(record)
+        size = results["sizes"].index(record["size"])
+        runs.setdefault((size, order(record["method"])), []).append(record)
     for _, own in sorted(runs.items()):
-        method, name = own[0]["method"], case(own[0]["side"])
+        method, name = own[0]["method"], own[0]["size"]
         label = method if method in TRUNKS else f"{method}, {name}"
         speed = results["speed"].get(label, {})
         enlarged = speed.get("enlarged")
@@ -105,7 +108,7 @@ def notes(results):
     """How it was made."""
     settings = results["settings"]
     seeds = ", ".join(map(str, sorted({record["seed"] for record in results["runs"]})))
-    full = case(results["sides"][0])
+    full = results["sizes"][0]
     return [
         "## How it was made\n",
         *(f"    {command}" for command in results["commands"]),
@@ -116,21 +119,49 @@ def notes(results):
         f"* A pair of two resolutions is an embedding of the network for small images and one of "
         f"the trunk, of images of {full}; from scratch, of the high resolution network. Across "
         "resolutions all pairs of different images are compared, within one each pair once.",
-        "* Trunk: trained on images of the full size and all small ones, drawn equally often. The "
-        "rows below it start from its weights and, but for the own networks, from its frozen "
-        "classifier (`InfluenceLoss`); pretrained ones train a copy of the classifier.",
-        f"* Encoder {settings['encoder']}, ArcFace with scale {settings['scale']:g} and margin "
-        f"{settings['margin']:g}, {settings['epochs']} epochs of batches of "
-        f"{settings['batch_size']}; Adam with half a cosine from {settings['learning_rate']:g}, "
-        f"from {settings['branch_learning_rate']:g} where the trunk's weights are the start. "
-        f"Distillation weighs {settings['distillation_weight']:g}, adapters have rank "
-        f"{settings['rank']}.",
+        *_trunk_notes(settings),
+        f"* Encoder {settings['encoder'] or 'of a file'}, ArcFace with scale "
+        f"{settings['scale']:g} and margin {settings['margin']:g}, {settings['epochs']} epochs of "
+        f"batches of {settings['batch_size']}; Adam with half a cosine from "
+        f"{settings['learning_rate']:g}, or from {settings['branch_learning_rate']:g} where the "
+        "trunk's weights are the start. Distillation weighs "
+        f"{settings['distillation_weight']:g}, adapters have rank {settings['rank']}.",
         f"* Seeds {seeds}; mean ± standard deviation.",
         "* Parameters: those that are trained, for small images beside the trunk's. GFLOPs: "
         "convolutions and dense layers for one image, a multiplication and an addition being two. "
         "images/s: inference; of enlarged ones: over the trunk's at the full size, taking turns.",
         *report.machine(results),
     ]
+
+
+def _trunk_notes(settings):
+    """What the networks start from, and what the listed pairs are."""
+    from_weights = (
+        "start from its weights and, but for the own networks, from its frozen classifier "
+        "(`InfluenceLoss`); pretrained ones train a copy of the classifier."
+    )
+    if settings["trunk"] is None:
+        lines = [
+            f"* Multi-resolution: trained on images of the full size and all small ones, drawn "
+            f"equally often. It is the trunk. The rows below it {from_weights}"
+        ]
+    else:
+        lines = [
+            "* High resolution: the trunk as it came, not trained here. Its classifier is the mean "
+            "embedding of each person, of length 1. The rows below it, but for that from scratch, "
+            f"{from_weights} Multi-resolution sees images of the full size and all small ones, "
+            "drawn equally often."
+        ]
+    if settings["pairs"] is not None:
+        folds = ", ".join(map(str, settings["train_folds"]))
+        lines.append(
+            f"* Trained on all photographs of the people of folds {folds} of the pairs, tested on "
+            "those of the others. Accuracy: of the listed pairs of the other folds, each fold at "
+            "the threshold that is best on the rest of these; across resolutions the first of a "
+            "pair has the larger size. EER and TAR: of all pairs of the test photographs. Without "
+            "mirror images."
+        )
+    return lines
 
 
 def _values(results, method, pair, key):

@@ -7,7 +7,7 @@ from keras_resample import models
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.task import Run, Task
 from keras_resample.compare.resolutions import data, networks, table, verification
-from keras_resample.compare.resolutions.names import BICUBIC, HIGH, MULTI, SCRATCH, TRUNKS, case
+from keras_resample.compare.resolutions.names import BICUBIC, HIGH, SCRATCH, TRUNKS
 
 TEST_BATCH = 64
 # Expected time of an epoch of a small image's network, over that of the trunk.
@@ -30,15 +30,16 @@ class Resolutions(Task):
 
     def runs(self):
         settings = self.settings
-        names = [HIGH] if HIGH in settings.methods else []
-        if set(settings.methods) - {HIGH}:
-            names.append(MULTI)
+        wanted = set(settings.methods)
+        if wanted - set(TRUNKS):
+            wanted.add(settings.base)
+        names = [name for name in TRUNKS if name in wanted]
         found = []
         for seed in settings.seeds:
             found += [Run(name, seed) for name in names]
             found += [
-                Run(name, seed, case(side))
-                for side in settings.resolutions
+                Run(name, seed, case)
+                for case in [*settings.sizes()][1:]
                 for name in settings.methods
                 if name not in TRUNKS
             ]
@@ -47,15 +48,21 @@ class Resolutions(Task):
     def work(self, run):
         return SMALL_WORK if run.case else 1.0
 
+    def epochs(self, run):
+        return 0 if run.method == self.settings.base == HIGH else self.settings.epochs
+
     def model(self, run):
         settings, shape = self.settings, self.data.test_images.shape[1:]
         if run.method in TRUNKS:
             classes = self.data.train.num_classes
             model, loss = networks.whole(run.method, settings, shape, classes, run.seed), None
+            if settings.trunk is not None:
+                images, labels = self.data.train.arrays()
+                model.head.set_class_means(self._embedded(networks.trunk_of(model), images), labels)
         else:
-            trunk = self.trained(Run(MULTI, run.seed))
-            model, loss = networks.branch(run.method, self._side(run), trunk, settings, run.seed)
-        fresh = run.method in (*TRUNKS, SCRATCH)
+            trunk, size = self.trained(Run(settings.base, run.seed)), settings.sizes()[run.case]
+            model, loss = networks.branch(run.method, size, trunk, settings, run.seed)
+        fresh = run.method in ([SCRATCH] if settings.trunk else [*TRUNKS, SCRATCH])
         rate = settings.learning_rate if fresh else settings.branch_learning_rate
         steps = len(self.data.train) * settings.epochs
         optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
@@ -71,7 +78,7 @@ class Resolutions(Task):
 
     def test(self, run, model, history):
         encoder = networks.encoder_of(model)
-        record = {"method": run.method, "seed": run.seed, "side": self._side(run)}
+        record = {"method": run.method, "seed": run.seed, "size": self._case(run)}
         if run.case:
             arrays = {run.case: self._embedded(encoder, self.data.test_images)}
             record["gflops"] = models.gflops(networks.served(model))
@@ -82,7 +89,8 @@ class Resolutions(Task):
             record["gflops"] = models.gflops(trunk)
             record["parameters"] = sum(int(np.prod(w.shape)) for w in trunk.trainable_weights)
         record["same"] = {
-            name: verification.same(found, self.data.test_labels) for name, found in arrays.items()
+            name: verification.measured(found, self.data.test_labels, self.data.pairs)
+            for name, found in arrays.items()
         }
         record["seconds"] = sum(epoch["seconds"] for epoch in history)
         record["history"] = history
@@ -92,14 +100,16 @@ class Resolutions(Task):
         images = self.data.test_images[:TEST_BATCH]
         if not run.case:
             return {"inference": (networks.trunk_of(model), images)}
-        own = data.reduced(images, self._side(run))
-        trunk = networks.trunk_of(self.trained(Run(MULTI, run.seed)))
+        own = data.reduced(images, self.settings.sizes()[run.case])
+        trunk = networks.trunk_of(self.trained(Run(self.settings.base, run.seed)))
         return {"inference": (networks.served(model), own), "enlarged": (trunk, images)}
 
     def results(self, records, speed):
         return {
-            "sides": [self.settings.size, *self.settings.resolutions],
-            "verified": verification.of_records(records, self.data.test_labels, self.settings),
+            "sizes": list(self.settings.sizes()),
+            "verified": verification.of_records(
+                records, self.data.test_labels, self.settings, self.data.pairs
+            ),
             "speed": speed,
         }
 
@@ -119,19 +129,19 @@ class Resolutions(Task):
     def page(self, results):
         return table.page(results)
 
-    def _side(self, run):
-        return int(run.case.split("x")[0]) if run.case else self.settings.size
+    def _case(self, run):
+        return run.case or next(iter(self.settings.sizes()))
 
     def _at_every_resolution(self, run, trunk):
         """Embeddings of the test images as they are, and reduced and enlarged again."""
-        images, size = self.data.test_images, self.settings.size
-        arrays = {case(size): self._embedded(trunk, images)}
-        for side in self.settings.resolutions:
-            small = data.reduced(images, side)
-            arrays[case(side)] = self._embedded(trunk, data.enlarged(small, size))
+        images, ((full, size), *others) = self.data.test_images, self.settings.sizes().items()
+        arrays = {full: self._embedded(trunk, images)}
+        for case, small_size in others:
+            small = data.reduced(images, small_size)
+            arrays[case] = self._embedded(trunk, data.enlarged(small, size))
             if run.method == HIGH:
                 sharp = data.enlarged(small, size, BICUBIC)
-                arrays[f"{case(side)} {BICUBIC}"] = self._embedded(trunk, sharp)
+                arrays[f"{case} {BICUBIC}"] = self._embedded(trunk, sharp)
         return arrays
 
     def _embedded(self, encoder, images):

@@ -13,7 +13,7 @@ COLUMNS = 1024
 MOST_PAIRS = 100_000_000
 
 
-def all_pairs(embeddings, labels):
+def all_pairs(embeddings, labels, others=None):
     """Cosines of all pairs of embeddings, and whether the two have the same label.
 
     Pairs are those with i < j in the order (0, 1), (0, 2), ..., (n - 2, n - 1). The memory needed
@@ -24,9 +24,12 @@ def all_pairs(embeddings, labels):
         embeddings: Float array (n, dim) of any length; n is at least 2. An embedding of zeros
             has cosine 0 with every other.
         labels: Array (n,) of identities.
+        others: Float array (n, dim), of the same images in the same order by another network, or
+            at another resolution. A pair is then entry i of `embeddings` and entry j of `others`,
+            of two images: the n (n - 1) with i != j, i first.
 
     Returns:
-        scores (n (n - 1) / 2,) float32 and same (n (n - 1) / 2,) bool.
+        scores (pairs,) float32 and same (pairs,) bool.
 
     Raises:
         ValueError: For shapes that do not fit, and for embeddings that are not finite.
@@ -38,21 +41,25 @@ def all_pairs(embeddings, labels):
     >>> same.tolist()
     [False, True, False]
     """
-    embeddings, labels = _arguments(embeddings, labels)
+    embeddings, labels, columns, once = _arguments(embeddings, labels, others)
     n = len(embeddings)
-    scores = np.empty(n * (n - 1) // 2, "float32")
+    scores = np.empty(n * (n - 1) // (1 + once), "float32")
     same = np.empty(len(scores), bool)
     end = 0
-    for first in range(0, n - 1, ROWS):
-        block = embeddings[first : first + ROWS] @ embeddings[first:].T
-        for i, row in enumerate(block[: n - 1 - first]):
-            start, end = end, end + n - 1 - first - i
-            scores[start:end] = row[i + 1 :]
-            np.equal(labels[first + i], labels[first + i + 1 :], out=same[start:end])
+    for first in range(0, n, ROWS):
+        skipped = first if once else 0
+        block = embeddings[first : first + ROWS] @ columns[skipped:].T
+        for i, row in enumerate(block, start=first):
+            pairs = (row[i + 1 - skipped :], labels[i + 1 :])
+            if not once:
+                pairs = np.delete(row, i), np.delete(labels, i)
+            start, end = end, end + len(pairs[0])
+            scores[start:end] = pairs[0]
+            np.equal(labels[i], pairs[1], out=same[start:end])
     return scores, same
 
 
-def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
+def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0, others=None):
     """Histogram of the cosines of all pairs: `all_pairs` in memory that does not grow with them.
 
     What it returns goes into `roc`, `det`, `eer`, `auc`, `tar_at_far` and `threshold_at_far`:
@@ -65,6 +72,7 @@ def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
         labels: Array (n,) of identities.
         bins: Number of bins of [-1, 1], at least 2.
         verbose: 0, 1 or "auto" for a progress bar, 2 for a line at the end.
+        others: As in `all_pairs`.
 
     Returns:
         scores (k,) float64, same (k,) bool and counts (k,) int64, of the bins that are not empty.
@@ -80,19 +88,20 @@ def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
     ([0.0, 0.0], [False, True], [2, 1])
     """
     bins = as_integer(bins, "bins", minimum=2)
-    embeddings, labels = _arguments(embeddings, labels)
+    embeddings, labels, columns, once = _arguments(embeddings, labels, others)
     n = len(embeddings)
     histogram = np.zeros((2, bins), "int64")
     bar = progress_bar(-(-n // ROWS), verbose)
     for done, first in enumerate(range(0, n, ROWS), start=1):
         rows, of_rows = embeddings[first : first + ROWS], labels[first : first + ROWS]
-        for start in range(first, n, COLUMNS):
-            block = rows @ embeddings[start : start + COLUMNS].T
+        for start in range(first if once else 0, n, COLUMNS):
+            block = rows @ columns[start : start + COLUMNS].T
             same = of_rows[:, None] == labels[start : start + COLUMNS]
             index = _bin(block, bins)
-            if start == first:  # the only block with pairs i >= j, which are left out
-                upper = np.triu(np.ones(block.shape, bool), 1)
-                index, same = index[upper], same[upper]
+            if start < first + ROWS and first < start + COLUMNS:  # on the diagonal
+                i, j = np.ogrid[first : first + len(rows), start : start + block.shape[1]]
+                kept = i < j if once else i != j
+                index, same = index[kept], same[kept]
             index, same = index.ravel(), same.ravel()
             of_same = np.bincount(index[same], minlength=bins)
             histogram[1] += of_same
@@ -102,12 +111,13 @@ def all_pairs_histogram(embeddings, labels, bins=1 << 16, verbose=0):
     return index * (2 / bins) - 1, same.astype(bool), histogram[same, index]
 
 
-def bounded_pairs(embeddings, labels):
+def bounded_pairs(embeddings, labels, others=None):
     """`(*all_pairs, None)` up to `MOST_PAIRS` of them, beyond that `all_pairs_histogram`."""
     n = len(labels)
-    if n * (n - 1) // 2 <= MOST_PAIRS:
-        return *all_pairs(embeddings, labels), None
-    return all_pairs_histogram(embeddings, labels)
+    pairs = n * (n - 1) // (2 if others is None else 1)
+    if pairs <= MOST_PAIRS:
+        return *all_pairs(embeddings, labels, others), None
+    return all_pairs_histogram(embeddings, labels, others=others)
 
 
 def _bin(scores, bins):
@@ -116,7 +126,8 @@ def _bin(scores, bins):
     return np.clip(index, 0, bins - 1).astype("intp")
 
 
-def _arguments(embeddings, labels):
+def _arguments(embeddings, labels, others):
+    """Rows and columns of the matrix of cosines, as unit vectors, and whether they are the same."""
     embeddings, labels = unit_rows(embeddings), to_numpy(labels)
     n = len(embeddings)
     if n < 2 or labels.shape != (n,):
@@ -124,4 +135,12 @@ def _arguments(embeddings, labels):
             "`labels` must have one entry per embedding, and there must be 2 embeddings. "
             f"Received: embeddings.shape={embeddings.shape}, labels.shape={labels.shape}"
         )
-    return embeddings, labels
+    if others is None:
+        return embeddings, labels, embeddings, True
+    others = unit_rows(others, "others")
+    if others.shape != embeddings.shape:
+        raise ValueError(
+            "`others` must have the shape of `embeddings`. "
+            f"Received: others.shape={others.shape}, embeddings.shape={embeddings.shape}"
+        )
+    return embeddings, labels, others, False

@@ -11,11 +11,18 @@ from keras_resample import losses, metrics, models
 from keras_resample.compare import ResolutionSettings, SettingError, compare
 from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine.task import Run
-from keras_resample.compare.resolutions import data, names, networks, table, verification
+from keras_resample.compare.resolutions import (
+    data,
+    folds,
+    names,
+    networks,
+    table,
+    verification,
+)
 from keras_resample.compare.resolutions.task import Resolutions
 from tests.compare.conftest import stopped_and_continued, without_pictures
 
-SMALL = {"identities": 4, "images_per_identity": 4, "size": 16, "resolutions": (8, 4)}
+SMALL = {"identities": 4, "images_per_identity": 4, "size": (16, 16), "resolutions": (8, 4)}
 SMALL |= {"batch_size": 4, "epochs": 2, "methods": ("high", "multi", "btnet"), "rank": 2}
 
 
@@ -71,8 +78,8 @@ def test_nothing_is_trained_twice(whole, monkeypatch):
     again = compare(settings_of(whole["out"], report=True), lambda line: None)
     written = json.loads((whole["out"] / "results.json").read_text())
     assert json.loads(json.dumps(again["verified"])) == written["verified"]
-    with pytest.raises(SettingError, match="size is 24, was 16"):
-        compare(settings_of(whole["out"], size=24), lambda line: None)
+    with pytest.raises(SettingError, match=r"size is \[24, 24\], was \[16, 16\]"):
+        compare(settings_of(whole["out"], size="24x24"), lambda line: None)
 
 
 def test_the_numbers_are_those_of_the_stored_models(whole):
@@ -80,10 +87,10 @@ def test_the_numbers_are_those_of_the_stored_models(whole):
     folder = whole["out"] / "runs"
     trunk = keras.models.load_model(folder / "multi-seed0" / "model.keras")
     branch = keras.models.load_model(folder / "btnet-4x4-seed0" / "model.keras")
-    small = data.reduced(loaded.test_images, 4)
+    small = data.reduced(loaded.test_images, (4, 4))
     one = trunk.encoder.predict(loaded.test_images, verbose=0)
     other = keras.ops.convert_to_numpy(branch.network(small))
-    expected = verification.across(one, other, loaded.test_labels)
+    expected = verification.measured(one, loaded.test_labels, others=other)
     (found,) = (
         found
         for found in whole["results"]["verified"]
@@ -120,7 +127,7 @@ def test_what_each_way_shares_and_trains(method, trained):
     recognizer, wanted = trained
     trunk = networks.trunk_of(recognizer)
     before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
-    model, loss = networks.branch(method, 8, recognizer, wanted, 0)
+    model, loss = networks.branch(method, (8, 8), recognizer, wanted, 0)
     model.compile(keras.optimizers.SGD(0.1), **({} if loss is None else {"loss": loss}))
     images, labels = np.random.default_rng(0).random((4, 16, 16, 1)), np.array([0, 0, 1, 1])
     assert (loss is None) == (method in ("scratch", "pretrained"))
@@ -128,9 +135,9 @@ def test_what_each_way_shares_and_trains(method, trained):
     encoder = networks.encoder_of(model)
     first = encoder.predict(images, verbose=0)
     served = networks.served(model)
-    small = images if served.input_shape[1] == 16 else data.reduced(images, 8)
+    small = images if served.input_shape[1] == 16 else data.reduced(images, (8, 8))
     np.testing.assert_allclose(served.predict(small, verbose=0), first, atol=1e-4)
-    starts = models.BTNet(trunk, [(8, 8)]).predict(data.reduced(images, 8), verbose=0)
+    starts = models.BTNet(trunk, [(8, 8)]).predict(data.reduced(images, (8, 8)), verbose=0)
     if method in ("pretrained", "influence", "fixed-trunk", "btnet"):
         np.testing.assert_allclose(first, starts, atol=1e-4)
     if method == "scratch":
@@ -149,6 +156,8 @@ def test_what_each_way_shares_and_trains(method, trained):
 def test_pairs_across_resolutions_equal_a_loop():
     random = np.random.default_rng(0)
     one, other, labels = random.normal(size=(6, 3)), random.normal(size=(6, 3)), np.arange(6) // 2
+    rows, of_one = random.integers(0, 6, (8, 2)), np.arange(8) % 2 == 0
+    listed = folds.Pairs(rows, of_one, 2)
     scores, same = [], []
     for i in range(6):
         for j in range(6):
@@ -156,9 +165,13 @@ def test_pairs_across_resolutions_equal_a_loop():
                 lengths = np.linalg.norm(one[i]) * np.linalg.norm(other[j])
                 scores.append(one[i] @ other[j] / lengths)
                 same.append(labels[i] == labels[j])
-    found = verification.across(one, other, labels)
+    found = verification.measured(one, labels, listed, other)
+    images = np.concatenate([[one[i], other[j]] for i, j in rows])
+    assert found["accuracy"] == metrics.lfw_accuracy(images, of_one, folds=2)[0]
+    assert verification.measured(one, labels)["accuracy"] is None
     assert found["eer"] == pytest.approx(metrics.eer(np.array(scores), np.array(same)), abs=1e-6)
-    assert verification.across(one, np.full((6, 3), np.nan), labels) == verification.NOTHING
+    nothing = verification.measured(one, labels, others=np.full((6, 3), np.nan))
+    assert nothing == verification.NOTHING
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
@@ -189,7 +202,7 @@ def test_gains_are_those_of_the_paper():
         {"method": method, "seed": 0, "pair": ["112x112", "14x14"], "eer": 0.1, "tar": tar}
         for method, tar in (("high", 0.8102), ("multi", 0.8747), ("btnet", 0.9408))
     ]
-    lines = table.gains({"sides": [112, 14], "verified": verified})
+    lines = table.gains({"sizes": ["112x112", "14x14"], "verified": verified})
     assert any("BTNet" in line and "+2.02" in line for line in lines)
     assert not any("high resolution" in line for line in lines)
 
@@ -198,7 +211,12 @@ def test_gains_are_those_of_the_paper():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"resolutions": (16, 8)}, "`resolutions` must be smaller than the images, 16"),
+        ({"resolutions": (16, 8)}, "`resolutions` must be smaller than the images, 16x16"),
+        ({"size": "16x12", "resolutions": 5}, "must be smaller .*, 16x12, with whole widths"),
+        ({"size": 16}, "`size` must be HEIGHTxWIDTH"),
+        ({"pairs": __file__}, "`pairs` goes with `faces`"),
+        ({"train_folds": (1, 2)}, "`train_folds` goes with `pairs`"),
+        ({"encoder": "small", "trunk": __file__}, "`encoder` must be left out"),
         ({"resolutions": 1}, "`resolutions` must be different integers of at least 2"),
         ({"methods": ("btnet", "lora")}, "`methods` must be different ones of"),
         ({"faces": "/no/such/folder"}, "`faces` must be an existing folder"),
@@ -214,18 +232,22 @@ def test_wrong_settings_are_named(wrong, message):
 @pytest.mark.backends("torch", reason="settings are checked in Python")
 def test_a_resolution_that_the_trunk_has_no_maps_of_is_refused_before_any_training():
     wanted = ResolutionSettings(**{**SMALL, "resolutions": (8, 5)})
-    with pytest.raises(SettingError, match="`resolutions` must be sides of the trunk's maps"):
+    with pytest.raises(SettingError, match="`resolutions` must be heights of the trunk's maps"):
         Resolutions(wanted).load(lambda line: None)
     Resolutions(ResolutionSettings(**{**SMALL, "resolutions": 5, "methods": "multi"})).load(print)
 
 
-def test_faces_of_a_folder(tmp_path):
+def write_faces(folder, people, images):
     random = np.random.default_rng(0)
-    for person in range(4):
-        (tmp_path / "faces" / str(person)).mkdir(parents=True)
-        for image in range(2):
-            pixels = random.integers(0, 256, (20, 20, 3), "uint8")
-            Image.fromarray(pixels).save(tmp_path / "faces" / str(person) / f"{image}.png")
+    for person in range(people):
+        (folder / f"P{person}").mkdir(parents=True)
+        for image in range(1, images + 1):
+            pixels = random.integers(0, 256, (16, 12, 3), "uint8")
+            Image.fromarray(pixels).save(folder / f"P{person}" / f"P{person}_{image:04}.png")
+
+
+def test_faces_of_a_folder(tmp_path):
+    write_faces(tmp_path / "faces", people=4, images=2)
     given = {"identities": None, "images_per_identity": None, "faces": str(tmp_path / "faces")}
     wanted = ResolutionSettings(**{**SMALL, **given})
     loaded = data.load(wanted)
@@ -242,3 +264,71 @@ def test_the_trunk_is_trained_where_a_branch_needs_it():
     assert runs[0] == Run("multi", 0) and runs[3] == Run("multi", 1)
     assert [run.case for run in runs[1:3]] == ["8x8", "4x4"]
     assert Resolutions(ResolutionSettings(methods="high")).runs() == [Run("high", 0)]
+
+
+@pytest.fixture
+def of_pairs(tmp_path):
+    """Settings with a trunk from a file, and ten folds of people of which each has its own two."""
+    write_faces(tmp_path / "faces", people=20, images=2)
+    lines = []
+    for one in range(0, 20, 2):
+        lines += [f"P{one} 1 2", f"P{one} 1 P{one + 1} 2"]
+    (tmp_path / "pairs.txt").write_text("10 1\n" + "\n".join(lines))
+    trunk = models.IResNet((1, 1), (4, 8), input_shape=(16, 12, 3), embedding_dim=8)
+    trunk.trainable = False
+    trunk.save(tmp_path / "trunk.keras")
+    given = {name: str(tmp_path / name) for name in ("faces",)}
+    given |= {"pairs": str(tmp_path / "pairs.txt"), "trunk": str(tmp_path / "trunk.keras")}
+    given |= {"identities": None, "images_per_identity": None, "out": str(tmp_path / "out")}
+    return SMALL | given | {"size": (16, 12), "resolutions": 8, "epochs": 1, "train_folds": (1, 3)}
+
+
+@pytest.mark.backends("torch", reason="its trainings are those of the whole comparison")
+def test_a_trained_trunk_is_compared_as_it_is(of_pairs, monkeypatch):
+    without_pictures(monkeypatch)
+    results = compare(ResolutionSettings(**of_pairs), lambda line: None)
+    trunk = keras.models.load_model(of_pairs["trunk"])
+    stored = keras.models.load_model(f"{of_pairs['out']}/runs/high-seed0/model.keras")
+    for one, other in zip(trunk.weights, networks.trunk_of(stored).weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
+    loaded = data.load(ResolutionSettings(**of_pairs))
+    images, labels = loaded.train.arrays()
+    means = np.array([trunk.predict(images[labels == k], verbose=0).mean(0) for k in range(4)])
+    kernel = keras.ops.convert_to_numpy(stored.head.kernel)
+    np.testing.assert_allclose(kernel, means / np.linalg.norm(means, axis=1)[:, None], atol=1e-5)
+    by_method = {(one["method"], *one["pair"]): one for one in results["verified"]}
+    found = by_method["btnet", "16x12", "8x6"]
+    branch = keras.models.load_model(f"{of_pairs['out']}/runs/btnet-8x6-seed0/model.keras")
+    small = branch.network.predict(data.reduced(loaded.test_images, (8, 6)), verbose=0)
+    large = trunk.predict(loaded.test_images, verbose=0)
+    expected = verification.measured(large, loaded.test_labels, loaded.pairs, small)
+    assert found["accuracy"] == expected["accuracy"]
+    assert found["eer"] == pytest.approx(expected["eer"], abs=1e-6)
+    page = "\n".join(table.page(results))
+    assert "accuracy, %" in page and "folds 1, 3 of the pairs" in page
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
+def test_people_of_the_folds(of_pairs):
+    loaded = data.load(ResolutionSettings(**of_pairs))
+    assert loaded.train.num_classes == 4 and len(loaded.test_images) == 32
+    assert loaded.pairs.folds == 8 and len(loaded.pairs.same) == 16
+    first, second = loaded.test_labels[loaded.pairs.rows].T
+    np.testing.assert_array_equal(first == second, loaded.pairs.same)
+    assert (loaded.pairs.rows[:, 0] != loaded.pairs.rows[:, 1]).all()
+    with open(of_pairs["pairs"], "a") as file:
+        file.write("\nP0 1 2\nP0 1 P1 1" * 10)
+    with pytest.raises(SettingError, match="`train_folds` must not share people .* as P0"):
+        data.load(ResolutionSettings(**of_pairs))
+    with open(of_pairs["pairs"], "a") as file:
+        file.write("\nP0 1 2")
+    with pytest.raises(SettingError, match="`pairs` must be 10 folds .*, not 41 pairs"):
+        data.load(ResolutionSettings(**of_pairs))
+
+
+@pytest.mark.backends("torch", reason="no backend takes part")
+@pytest.mark.parametrize("wrong", [{"trunk": "pairs"}, {"size": (16, 16)}])
+def test_a_trunk_that_does_not_fit_is_refused(wrong, of_pairs):
+    changed = {name: of_pairs.get(value, value) for name, value in wrong.items()}
+    with pytest.raises(SettingError, match="`trunk` must be a .*model"):
+        Resolutions(ResolutionSettings(**{**of_pairs, **changed})).load(lambda line: None)
