@@ -137,10 +137,14 @@ def notes(results):
 
 def networks_note(settings):
     """The line about the networks."""
+    places = {
+        True: "every one has absolute positions, and what is named besides",
+        False: "only those named so have absolute positions",
+    }
     return (
         f"* `ViT` and `KeypointViT` of width {settings['width']}, depth {settings['depth']}, "
-        f"{settings['num_heads']} heads, patches of {settings['patch_size']} pixels; every one has "
-        f"absolute positions, and what is named besides. {HEADS[settings['head']]}"
+        f"{settings['num_heads']} heads, patches of {settings['patch_size']} pixels; "
+        f"{places[settings['absolute']]}. {HEADS[settings['head']]}"
     )
 
 

@@ -274,8 +274,10 @@ def of_pairs(tmp_path):
     for one in range(0, 20, 2):
         lines += [f"P{one} 1 2", f"P{one} 1 P{one + 1} 2"]
     (tmp_path / "pairs.txt").write_text("10 1\n" + "\n".join(lines))
-    trunk = models.IResNet((1, 1), (4, 8), input_shape=(16, 12, 3), embedding_dim=8)
-    trunk.trainable = False
+    network = models.IResNet((1, 1), (4, 8), input_shape=(16, 12, 3), embedding_dim=8)
+    network.trainable = False
+    images = keras.Input((16, 12, 3))
+    trunk = keras.Model(images, network(keras.layers.Rescaling(2.0, -1.0)(images)))
     trunk.save(tmp_path / "trunk.keras")
     given = {name: str(tmp_path / name) for name in ("faces",)}
     given |= {"pairs": str(tmp_path / "pairs.txt"), "trunk": str(tmp_path / "trunk.keras")}
@@ -306,6 +308,16 @@ def test_a_trained_trunk_is_compared_as_it_is(of_pairs, monkeypatch):
     assert found["eer"] == pytest.approx(expected["eer"], abs=1e-6)
     page = "\n".join(table.page(results))
     assert "accuracy, %" in page and "folds 1, 3 of the pairs" in page
+
+
+@pytest.mark.backends("torch", reason="what it calls is tested on every backend")
+def test_adapters_of_a_trunk_inside_of_a_model(of_pairs):
+    wanted = ResolutionSettings(**of_pairs)
+    recognizer = networks.whole("high", wanted, (16, 12, 3), 4, 0)
+    recognizer.build((None, 16, 12, 3))
+    encoder, _ = networks.branch("adapter", (8, 6), recognizer, wanted, 0)
+    names = {weight.name.split("_")[0] for weight in encoder.trainable_weights}
+    assert names == {"lora", "bias"}
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
