@@ -55,7 +55,7 @@ ALLOWED = {
     "compare/segmentation": PUBLIC | {"compare/engine"},
     "compare/regions": PUBLIC | {"compare/engine"},
     "compare/keypoints": PUBLIC | {"compare/engine"},
-    "compare/resolutions": PUBLIC | {"compare/engine"},
+    "compare/resolutions": PUBLIC | METRICS | {"compare/engine"},
     "compare": {
         "compare/engine",
         "compare/keypoints",

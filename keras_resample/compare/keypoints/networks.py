@@ -3,6 +3,7 @@
 import keras
 
 from keras_resample import heads, layers, models
+from keras_resample.compare.engine.flat_layers import flat_layers
 from keras_resample.compare.keypoints.keypoint_channel import KeypointChannel
 from keras_resample.compare.keypoints.names import WITH_KEYPOINTS
 
@@ -76,15 +77,6 @@ def build_encoder(method, settings, channels, template, seed):
 def attentions(model):
     """The attentions of a Functional model and of those nested in it, in order."""
     return [layer for layer in flat_layers(model) if isinstance(layer, layers.RelativeAttention)]
-
-
-def flat_layers(model):
-    """The layers of a Functional model and of those nested in it."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        else:
-            yield layer
 
 
 def first_bias(model, keypoints):

@@ -6,6 +6,7 @@ import keras
 
 from keras_resample import heads, layers, losses, models
 from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.engine.flat_layers import flat_layers
 from keras_resample.compare.resolutions.names import (
     ADAPTER,
     BTNET,
@@ -15,7 +16,6 @@ from keras_resample.compare.resolutions.names import (
     PRETRAINED,
     SCRATCH,
 )
-from keras_resample.models.steps.layers_inside import layers_inside
 
 # A network of which a comparison ends in minutes.
 SMALL = {"depths": (1, 1, 1, 1), "filters": (16, 32, 64, 128), "embedding_dim": 128}
@@ -154,9 +154,9 @@ def _adapted(trunk, rank):
     """A copy of the trunk of which only low-rank additions to its kernels are trained."""
     copy = keras.models.clone_model(trunk)
     copy.set_weights(trunk.get_weights())
-    for layer in layers_inside(copy):
+    for layer in flat_layers(copy):
         if hasattr(layer, "enable_lora"):
             layer.enable_lora(rank)
-        elif not isinstance(layer, keras.Model):
+        else:
             layer.trainable = False
     return copy
