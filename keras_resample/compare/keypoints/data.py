@@ -14,8 +14,8 @@ from keras_resample.compare.keypoints.names import TRANSFORMS
 DIGIT = 0.7
 # A byte above it is foreground.
 FOREGROUND = 51
-# Of the split, and with the number of a transform of its warps.
-SPLIT_SEED, WARP_SEED = 0, 1
+# Of the split, and with the number of a transform of its warps; of shifts of validation images.
+SPLIT_SEED, WARP_SEED, SHIFT_SEED = 0, 1, 3
 
 
 @dataclasses.dataclass
@@ -85,6 +85,7 @@ def load(settings):
         if not len(part):
             raise SettingError(setting, "must leave images for it", getattr(settings, setting))
     train, validation, test = (whole[part] for part in parts)
+    validation = shifted(validation, SHIFT_SEED, settings)
     classes = dataset.num_classes
     description = (
         f"{name}: {classes} classes, {len(train)} training, {len(validation)} validation and "
@@ -141,27 +142,42 @@ def warped(part, transform, severity, settings):
     return Part(np.rint(images).astype("uint8"), keypoints, part.labels)
 
 
+def shifted(part, seed, settings):
+    """A `Part` whose images are moved as training images are, if they are."""
+    if not settings.train_translation:
+        return part
+    images, keypoints = datasets.warp_with_keypoints(
+        part.images,
+        part.keypoints,
+        translation=settings.train_translation,
+        fill_mode=settings.fill_mode,
+        seed=seed,
+    )
+    return Part(np.rint(images).astype("uint8"), keypoints, part.labels)
+
+
 class Batches(keras.utils.PyDataset):
-    """Whole batches of a part; the order of an epoch depends on seed and epoch alone.
+    """Whole batches of a part; order and shifts of an epoch depend on seed and epoch alone.
 
     Args:
         part: a `Part`.
         names: inputs of the network, of "images" and "keypoints".
-        batch_size: images in a batch.
-        seed: of the order.
+        settings: `KeypointSettings`.
+        seed: of the order and the shifts.
         epoch: the first epoch.
     """
 
-    def __init__(self, part, names, batch_size, seed, epoch=0):
+    def __init__(self, part, names, settings, seed, epoch=0):
         super().__init__()
-        self.part, self.names, self.seed = part, names, seed
-        self.batch_size = min(batch_size, len(part))
+        self.part, self.names, self.settings, self.seed = part, names, settings, seed
+        self.batch_size = min(settings.batch_size, len(part))
         self.begin(epoch)
 
     def begin(self, epoch):
-        """Draws the order of an epoch."""
+        """Draws the order of an epoch, and moves its images."""
         self.epoch = epoch
         self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.part))
+        self.moved = shifted(self.part, (self.seed, epoch), self.settings)
 
     def on_epoch_end(self):
         self.begin(self.epoch + 1)
@@ -171,7 +187,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        part = self.part[chosen]
+        part = self.moved[chosen]
         return part.inputs(self.names), part.labels
 
 

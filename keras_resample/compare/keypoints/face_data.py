@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_resample import datasets
 from keras_resample.compare.engine.checks import SettingError
-from keras_resample.compare.keypoints.data import SPLIT_SEED, Data, Part
+from keras_resample.compare.keypoints.data import SHIFT_SEED, SPLIT_SEED, Data, Part, shifted
 
 # Photographs that a person has at least, and that are tested of one at most: a few people have
 # hundreds, whose pairs would outnumber all others.
@@ -45,7 +45,8 @@ def load(settings):
     if not 0 < held < len(trained):
         must = "must leave images for it, and for the training"
         raise SettingError("validation", must, settings.validation)
-    train, validation = trained[order[held:]], trained[order[:held]]
+    train = trained[order[held:]]
+    validation = shifted(trained[order[:held]], SHIFT_SEED, settings)
     name = os.path.basename(os.path.normpath(settings.faces))
     description = (
         f"{name}: {len(train)} training and {len(validation)} validation photographs of "

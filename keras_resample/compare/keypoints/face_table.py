@@ -115,8 +115,8 @@ def notes(results):
         "tested: every pair of these is a trial. Test photographs were looked at once, after the "
         f"last epoch. {100 * settings['validation']:g} % of the photographs of the first half are "
         "for validation, whose accuracy is that of naming these people.",
-        "* All training photographs are aligned, and as they are: no augmentation, not even mirror "
-        "images.",
+        f"* {table.training_images_note(settings, 'photographs are aligned')}. No other "
+        "augmentation, not even mirror images.",
         f"* Severity 1: rotation up to {settings['rotation']:g} degrees to each side, scale "
         f"{1 - settings['scale']:g} to {1 + settings['scale']:g}, translation up to "
         f"{100 * settings['translation']:g} % of the side along x and y{shear}; about the centre, "

@@ -53,6 +53,8 @@ class KeypointSettings(SourceSettings):
             of scale up and down, share of the frame in each direction along x and y, and shift to
             the right for each pixel down. The defaults follow affNIST; faces are shifted less and
             not sheared.
+        train_translation: training and validation images are shifted by up to so much of the frame
+            along x and y, training ones anew in each epoch.
         severities: the ranges of test images are so many times those of severity 1. Numbers are
             drawn uniformly, once, and the same for all severities and networks.
         test: share of the digits that is tested on.
@@ -138,6 +140,12 @@ class KeypointSettings(SourceSettings):
         "shift to the right for each pixel down at severity 1",
         checks.number("[0, 1]"),
         "{:g}".format,
+    )
+    train_translation: float = setting(
+        0.0,
+        "training images are shifted along x and y by up to so much of the frame",
+        checks.number("[0, 1]"),
+        words="{:g}".format,
     )
     severities: tuple[float, ...] = setting(
         (0.5, 1.0, 1.5),

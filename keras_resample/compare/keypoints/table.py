@@ -125,14 +125,24 @@ def notes(results):
         "mean of all transforms and severities.",
         f"* {100 * settings['test']:g} % of the images, drawn at random, are for the test; of the "
         f"others {100 * settings['validation']:g} % are for validation, whose accuracy is that of "
-        "the curves. All training images are upright. Test images were looked at once, after the "
-        "last epoch.",
+        f"the curves. {training_images_note(settings, 'images are upright')}. Test images were "
+        "looked at once, after the last epoch.",
         "* Keypoints drawn: a further channel with a Gaussian dot of one pixel at each. Images "
         "aligned: turned, scaled and shifted, in training too, so that the keypoints come to their "
         "mean places on training images; `KeypointAlignment`, which does not undo a shear.",
         f"{networks_note(settings)} Softmax cross-entropy.",
         *training_notes(results),
     ]
+
+
+def training_images_note(settings, kind):
+    """The sentence, but for its end, about the images that are learned."""
+    share = 100 * settings["train_translation"]
+    moved = (
+        f", shifted anew in each epoch by up to {share:g} % of the frame along x and y; those of "
+        "validation are shifted once"
+    )
+    return f"All training {kind}{moved if share else ''}"
 
 
 def networks_note(settings):

@@ -77,7 +77,7 @@ class Keypoints(Task):
 
     def batches(self, run, epoch):
         names = networks.input_names(run.method)
-        return data.Batches(self.data.train, names, self.settings.batch_size, run.seed, epoch)
+        return data.Batches(self.data.train, names, self.settings, run.seed, epoch)
 
     def fit_options(self, run):
         held = self.data.validation

@@ -182,13 +182,33 @@ def test_parts_do_not_overlap_and_batches_depend_on_seed_and_epoch(file):
     assert sorted(np.concatenate(parts)) == list(range(100))
     train = data.load(settings).train
     assert len(train) == 18
-    batches = data.Batches(train, ["images"], 8, seed=3)
+    batches = data.Batches(train, ["images"], settings, seed=3)
     assert len(batches) == 2  # whole ones
     batches.on_epoch_end()
-    resumed = data.Batches(train, ["images"], 8, seed=3, epoch=1)
+    resumed = data.Batches(train, ["images"], settings, seed=3, epoch=1)
     np.testing.assert_array_equal(batches[1][0]["images"], resumed[1][0]["images"])
-    other = data.Batches(train, ["images"], 8, seed=3)
+    other = data.Batches(train, ["images"], settings, seed=3)
     assert np.any(other[1][0]["images"] != resumed[1][0]["images"])
+
+
+@pytest.mark.backends("torch", reason="numpy, and a warp that is tested on every backend")
+def test_training_images_are_shifted_anew_and_keypoints_with_them(file):
+    settings = settings_of(file, train_translation=0.1)
+    loaded, still = data.load(settings), data.load(settings_of(file))
+    assert np.any(loaded.validation.keypoints != still.validation.keypoints)
+    np.testing.assert_array_equal(loaded.test.images, still.test.images)
+    batches = data.Batches(loaded.train, ["images", "keypoints"], settings, seed=3)
+    (first, _), upright = batches[0], loaded.train[batches.order[: len(batches[0][1])]]
+    moved = first["keypoints"] - upright.keypoints
+    # One shift for all keypoints of an image, and another one for each image.
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[:, :1], moved.shape), atol=1e-6)
+    assert 0.02 < np.abs(moved).max() <= 0.1 + 1e-6 and np.ptp(moved[:, 0, 0]) > 0.02
+    assert np.any(first["images"] != upright.images)
+    batches.on_epoch_end()
+    again = batches.moved.keypoints - loaded.train.keypoints
+    assert np.abs(again[batches.order[0]] - moved[0]).max() > 1e-4
+    resumed = data.Batches(loaded.train, ["images"], settings, seed=3, epoch=1)
+    np.testing.assert_array_equal(batches[1][0]["images"], resumed[1][0]["images"])
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
