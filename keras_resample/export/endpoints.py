@@ -46,8 +46,18 @@ class Contract:
 
     @classmethod
     def read(cls, folder):
-        """The contract of the SavedModel at `folder`."""
-        return cls(**json.loads((pathlib.Path(folder) / CONTRACT_FILE).read_text("utf-8")))
+        """The contract of the SavedModel at `folder`.
+
+        Raises:
+            ValueError: for one that this version did not write.
+        """
+        try:
+            return cls(**json.loads((pathlib.Path(folder) / CONTRACT_FILE).read_text("utf-8")))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`path` must hold {CONTRACT_FILE} as this version writes it ({error}). "
+                f"Received: path={str(folder)!r}"
+            ) from error
 
     def shape_of(self, size):
         """Shape of the images of a size, `(height, width)`."""

@@ -245,3 +245,12 @@ def test_a_subclassed_model_has_the_shape_it_was_called_with():
     model(np.zeros((2, 5, 6, 3), "float32"))
     module = sys.modules["keras_resample.export.saved_model"]
     assert module.input_signature(model) == ((None, 5, 6, 3), "float32")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"colour": "red"}'])
+def test_a_contract_of_another_version_is_named(tmp_path, text):
+    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "keras_resample.json").write_text(text)
+    with pytest.raises(ValueError, match="must hold assets.extra/keras_resample.json as this"):
+        kr.export.check(tmp_path, pooled((6, 6)))
