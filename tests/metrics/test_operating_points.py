@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_resample.metrics import auc, det, eer, roc, tar_at_far, threshold_at_far, val_at_far
+from keras_resample.metrics.verification.binomial import binomial_bounds
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "metrics.npz")
 RULES = ("strict", "ijb", "nearest", "count")
@@ -46,6 +47,36 @@ def test_threshold_of_the_ijb_script(far):
     found = threshold_at_far(GOLDENS["ijb/score"], GOLDENS["ijb/label"], float(far), rule="ijb")
     expected = GOLDENS[f"ijb_res/Norm:True_Det:True_thresh_at_fpr_{far}"]
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("far", [0.0, 1e-3, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("trials", [1, 7, 300, 10**9])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_bounds_are_quantiles_of_the_binomial_distribution(trials, far, confidence):
+    from scipy.stats import binom
+
+    tail = (1 - confidence) / 2
+    found = binomial_bounds(trials, np.array([[far]]), confidence)
+    expected = binom.ppf(tail, trials, far), binom.isf(tail, trials, far)
+    np.testing.assert_array_equal(np.ravel(found), expected)
+
+
+def test_the_interval_of_a_threshold_holds_it_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    same = np.arange(401) == 400
+    for far in (0.01, 0.1):
+        held = []
+        for _ in range(400):
+            ends = threshold_at_far(random.random(401), same, [far, 0.5], confidence=0.8)[1:]
+            held.append([low[0] <= 1 - far <= high[0] for low, high in [ends]][0])
+        # At least as often; a whole count cannot be hit exactly.
+        assert 0.77 <= np.mean(held) <= 0.95
+    scores = np.arange(8.0)
+    middle, low, high = threshold_at_far(scores, scores == 7, [0.2, 0.5], confidence=0.9)
+    assert np.isinf(high[0]) and np.all(low < middle) and np.all(middle < high)
+    assert middle.tolist() == threshold_at_far(scores, scores == 7, [0.2, 0.5]).tolist()
+    ends = threshold_at_far(scores, scores == 7, 0.5, counts=np.full(8, 100), confidence=0.9)
+    assert 0 <= ends[2] - ends[1] < high[1] - low[1]
 
 
 def test_count_rule_of_the_tinyface_script():
@@ -218,6 +249,7 @@ def test_det_is_the_roc_upside_down():
         (lambda: auc([0.1, np.nan], [True, False]), "scores"),
         (lambda: det([0.1, 0.2], [True, True]), "same"),
         (lambda: threshold_at_far([0.1, 0.2], [True, False], 2), "fars"),
+        (lambda: threshold_at_far([0.1, 0.2], [True, False], 0.1, confidence=1), "confidence"),
         (lambda: threshold_at_far([0.1, 0.2], [True, False], 0.1, "loose"), "rule"),
         (lambda: eer([0.1, 0.2], [True, False], return_threshold=1), "return_threshold"),
         (lambda: val_at_far(np.ones((4, 3)), [True, False], -0.1, 2), "far"),

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from keras_resample.arguments import check_choice
+from keras_resample.arguments import as_number, check_choice
 from keras_resample.metrics.arrays import rate_array, rate_count
+from keras_resample.metrics.verification.binomial import binomial_bounds
 from keras_resample.metrics.verification.roc import counts_of_both
 
 RULES = ("strict", "ijb", "nearest", "count")
@@ -49,28 +50,49 @@ def tar_at_far(scores, same, fars, rule="strict", counts=None):
     return tar
 
 
-def threshold_at_far(scores, same, fars, rule="strict", counts=None):
+def threshold_at_far(scores, same, fars, rule="strict", counts=None, confidence=None):
     """The threshold at which `tar_at_far` has its value: what a deployed system is set to.
+
+    With a `confidence` also the interval that holds, with this probability, the threshold whose FAR
+    on all the pairs of the world is the target: of N independent pairs of different identities
+    Binomial(N, FAR) lie above that, whatever the distribution of scores. Pairs that share an image,
+    or a person, are not independent, and tell less than their number: the interval is then too
+    narrow.
 
     Args:
         scores, same, fars, rule, counts: As in `tar_at_far`.
+        confidence: A probability in (0, 1), such as 0.95, or None for no interval.
 
     Returns:
         float64 array of the shape of `fars`; NaN where `tar_at_far` is, infinity where no pair at
-        all is accepted.
+        all is accepted. With a `confidence` a tuple of three: thresholds, lower and upper ends. An
+        end that the pairs do not bound is infinite.
 
     Raises:
-        ValueError: What `tar_at_far` raises.
+        ValueError: What `tar_at_far` raises, and for a `confidence` out of this range.
 
     Example:
     >>> import keras_resample as kr
     >>> scores, same = [0.9, 0.8, 0.7, 0.6, 0.5], [True, False, True, True, False]
     >>> kr.metrics.threshold_at_far(scores, same, 0.5).tolist()
     0.6
+
+    Of 1000 pairs of strangers:
+
+    >>> import numpy as np
+    >>> scores, same = np.arange(1001) / 1000, np.arange(1001) == 1000
+    >>> ends = kr.metrics.threshold_at_far(scores, same, 0.1, confidence=0.95)
+    >>> [round(float(end), 3) for end in ends]
+    [0.9, 0.88, 0.918]
+
+    Reference:
+        Conover, Practical Nonparametric Statistics, 1999, section 3.2: intervals of quantiles.
     """
     curve, fars = _arguments(scores, same, fars, rule, counts)
     _, threshold = operating_points(curve, curve[1][-1], fars, rule)
-    return threshold
+    if confidence is None:
+        return threshold
+    return threshold, *_interval(curve, fars, as_number(confidence, "confidence", "(0, 1)"))
 
 
 def operating_points(curve, positives, fars, rule):
@@ -109,6 +131,15 @@ def _arguments(scores, same, fars, rule, counts):
     check_choice(rule, "rule", RULES)
     fars = rate_array(fars, "fars")
     return counts_of_both(scores, same, counts), fars
+
+
+def _interval(curve, fars, confidence):
+    """Scores of different pairs between which the threshold of each rate lies."""
+    false, _, thresholds = curve
+    fewest, most = binomial_bounds(int(false[-1]), fars, confidence)
+    # The k-th highest score of different pairs; more than all of them lie below every threshold.
+    of_count = np.r_[thresholds, -np.inf]
+    return of_count[np.searchsorted(false, most + 1)], of_count[np.searchsorted(false, fewest)]
 
 
 def _nearest(far, fars):
