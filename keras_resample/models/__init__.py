@@ -22,6 +22,7 @@ from keras_resample.models.networks.vit import ViT
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.segmentation_report import segmentation_report
 from keras_resample.models.segmenter import Segmenter
+from keras_resample.models.verifier import Verifier
 
 __all__ = [
     "BTNet",
@@ -40,6 +41,7 @@ __all__ = [
     "PSPNet",
     "Recognizer",
     "Segmenter",
+    "Verifier",
     "ViT",
     "convert",
     "gflops",

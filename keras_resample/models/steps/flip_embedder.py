@@ -15,12 +15,17 @@ class FlipEmbedder(keras.Model):
         self.autocast = False
 
     def call(self, images):
-        if len(getattr(images, "shape", ())) != 4:
-            raise ValueError(
-                "`flip` needs an encoder of one tensor of images (b, h, w, c) or (b, c, h, w). "
-                f"Received: {images}"
-            )
-        first = format_of_images(images.shape, self.encoder) == "channels_first"
-        both = [images, ops.flip(images, axis=3 if first else 2)]
-        found = [ops.cast(self.encoder(x, training=False), "float32") for x in both]
-        return ops.add(*found)
+        return embed_both(self.encoder, images)
+
+
+def embed_both(encoder, images):
+    """The sum, float32, of the embeddings of images and of their mirror images."""
+    if len(getattr(images, "shape", ())) != 4:
+        raise ValueError(
+            "`flip` needs an encoder of one tensor of images (b, h, w, c) or (b, c, h, w). "
+            f"Received: {images}"
+        )
+    first = format_of_images(images.shape, encoder) == "channels_first"
+    both = [images, ops.flip(images, axis=3 if first else 2)]
+    found = [ops.cast(encoder(x, training=False), "float32") for x in both]
+    return ops.add(*found)
