@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_resample.export.image_sizes import bounded
 from keras_resample.export.orientation import upright
 
 
@@ -27,6 +28,7 @@ def embed_files(embed_each, contract):
 
 def decoded(encoded, contract):
     """The upright image (h, w, channels), uint8, of the bytes of a JPEG or PNG file."""
+    encoded = bounded(encoded, contract.max_pixels)
     if contract.channels == 4:
         image = tf.io.decode_png(encoded, channels=4)
     else:

@@ -12,6 +12,8 @@ DEFAULT, JPEG, ANY_SIZE = "serving_default", "serve_jpeg", "embed_any_size"
 
 # What a decoder of JPEG and PNG files can deliver.
 DECODABLE_CHANNELS = (1, 3, 4)
+# What Pillow reads without a warning, a quarter of a gigabyte in RGB.
+MAX_PIXELS = 89_478_485
 
 CONTRACT_FILE = "assets.extra/keras_resample.json"
 
@@ -31,6 +33,7 @@ class Contract:
         offset: added to the scaled byte values.
         endpoints: names.
         resolutions: `(height, width)` of a network of several, its own first; else none.
+        max_pixels: of an encoded image; larger ones are refused before they are decoded.
     """
 
     input_shape: tuple
@@ -43,6 +46,7 @@ class Contract:
     offset: float
     endpoints: tuple
     resolutions: tuple = ()
+    max_pixels: int = MAX_PIXELS
 
     @classmethod
     def read(cls, folder):

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_resample.export.file_bytes import bytes_at, joined, length, number_at, text_at
+
 ORIENTATION = 0x0112
 # Tags are sorted, and few are smaller.
 MOST_TAGS = 64
@@ -38,15 +40,15 @@ def upright(image, encoded):
 
 def orientation(encoded):
     """EXIF's number of how an image is to be turned, 1 for not at all: int64 `()`."""
-    is_png = _text(encoded, 0, len(PNG_START)) == PNG_START
+    is_png = text_at(encoded, 0, len(PNG_START)) == PNG_START
     start = tf.cond(is_png, lambda: _png_exif(encoded), lambda: _jpeg_exif(encoded))
     # The block is a TIFF file: byte order, 42, and where its table of tags begins.
-    little = _text(encoded, start, 2) == b"II"
-    table = start + _number(encoded, start + 4, 4, little)
-    entries = tf.reshape(_bytes(encoded, table + 2, 12 * MOST_TAGS), (MOST_TAGS, 12))
-    found = _joined(entries[:, :2], little) == ORIENTATION
-    found &= tf.range(MOST_TAGS, dtype="int64") < _number(encoded, table, 2, little)
-    value = tf.reduce_max(tf.where(found, _joined(entries[:, 8:10], little), UNTURNED))
+    little = text_at(encoded, start, 2) == b"II"
+    table = start + number_at(encoded, start + 4, 4, little)
+    entries = tf.reshape(bytes_at(encoded, table + 2, 12 * MOST_TAGS), (MOST_TAGS, 12))
+    found = joined(entries[:, :2], little) == ORIENTATION
+    found &= tf.range(MOST_TAGS, dtype="int64") < number_at(encoded, table, 2, little)
+    value = tf.reduce_max(tf.where(found, joined(entries[:, 8:10], little), UNTURNED))
     return tf.where(start > 0, value, UNTURNED)
 
 
@@ -54,13 +56,13 @@ def _jpeg_exif(encoded):
     """Where the EXIF block of a JPEG file begins, if there is one."""
 
     def look(place, start):
-        marker = _number(encoded, place, 2)
-        is_exif = (marker == EXIF_SEGMENT) & (_text(encoded, place + 4, len(EXIF)) == EXIF)
+        marker = number_at(encoded, place, 2)
+        is_exif = (marker == EXIF_SEGMENT) & (text_at(encoded, place + 4, len(EXIF)) == EXIF)
         start = tf.where((marker <= 0xFF00) | (marker == SCAN), NOWHERE, start)
         start = tf.where(is_exif, place + 4 + len(EXIF), start)
-        return place + 2 + _number(encoded, place + 2, 2), start
+        return place + 2 + number_at(encoded, place + 2, 2), start
 
-    is_jpeg = _number(encoded, 0, 2) == JPEG_START
+    is_jpeg = number_at(encoded, 0, 2) == JPEG_START
     return _walk(encoded, look, 2, tf.where(is_jpeg, UNKNOWN, NOWHERE))
 
 
@@ -68,10 +70,10 @@ def _png_exif(encoded):
     """Where the EXIF block of a PNG file begins, if it stands before the pixels."""
 
     def look(place, start):
-        kind = _text(encoded, place + 4, 4)
+        kind = text_at(encoded, place + 4, 4)
         start = tf.where(kind == b"IDAT", NOWHERE, start)
         start = tf.where(kind == b"eXIf", place + 8, start)
-        return place + 12 + _number(encoded, place, 4), start
+        return place + 12 + number_at(encoded, place, 4), start
 
     return _walk(encoded, look, len(PNG_START), UNKNOWN)
 
@@ -79,7 +81,7 @@ def _png_exif(encoded):
 def _walk(encoded, look, place, start):
     """From block to block until `look` knows where EXIF begins, or the file ends."""
     _, start = tf.while_loop(
-        lambda place, start: (start == UNKNOWN) & (place < _size(encoded)),
+        lambda place, start: (start == UNKNOWN) & (place < length(encoded)),
         look,
         (tf.constant(place, "int64"), tf.identity(start)),
         maximum_iterations=MOST_BLOCKS,
@@ -89,30 +91,3 @@ def _walk(encoded, look, place, start):
 
 def _turned(image, chosen, turn):
     return tf.cond(chosen, lambda: turn(image), lambda: image)
-
-
-def _size(encoded):
-    return tf.cast(tf.strings.length(encoded), "int64")
-
-
-def _text(encoded, place, count):
-    """`count` bytes from a place on, filled up with zeros behind the end of the file."""
-    place = tf.clip_by_value(tf.cast(place, "int64"), 0, _size(encoded))
-    part = tf.strings.substr(encoded, place, tf.constant(count, "int64"))
-    return tf.strings.substr(part + tf.constant(bytes(count)), 0, count)
-
-
-def _bytes(encoded, place, count):
-    text = _text(encoded, place, count)
-    return tf.cast(tf.reshape(tf.io.decode_raw(text, "uint8"), (count,)), "int64")
-
-
-def _number(encoded, place, count, little=False):
-    return _joined(_bytes(encoded, place, count), little)
-
-
-def _joined(values, little):
-    """The number that bytes `(..., count)` are, in one of the two orders."""
-    values = tf.where(little, tf.reverse(values, (-1,)), values)
-    weights = 256 ** tf.range(values.shape[-1] - 1, -1, -1, dtype="int64")
-    return tf.reduce_sum(values * weights, axis=-1)

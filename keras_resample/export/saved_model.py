@@ -2,12 +2,20 @@
 
 import keras
 
-from keras_resample.arguments import as_bool, as_data_format, as_number, as_size, check_choice
+from keras_resample.arguments import (
+    as_bool,
+    as_data_format,
+    as_integer,
+    as_number,
+    as_size,
+    check_choice,
+)
 from keras_resample.export.bridge import write_through_tensorflow
 from keras_resample.export.endpoints import (
     DECODABLE_CHANNELS,
     DEFAULT,
     JPEG,
+    MAX_PIXELS,
     Contract,
     endpoints_of,
     write_saved_model,
@@ -36,6 +44,7 @@ def saved_model(
     data_format=None,
     bridge=None,
     custom_modules=(),
+    max_pixels=MAX_PIXELS,
 ):
     """Writes a model as a SavedModel that runs without Keras and without this package.
 
@@ -95,6 +104,8 @@ def saved_model(
         bridge: whether to export through TensorFlow in a new process; `None` does so on PyTorch
             only.
         custom_modules: names of the modules that the bridge imports.
+        max_pixels: largest image that `serve_jpeg` decodes. The size is read from the header, so a
+            small file of a large image is an error before it takes memory.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -124,6 +135,7 @@ def saved_model(
     """
     model = served_model(model)
     contract = _contract(model, output_name, image_size, scale, offset, endpoints, data_format)
+    contract.max_pixels = as_integer(max_pixels, "max_pixels")
     target = as_target(path, overwrite)
     backend = keras.backend.backend()
     bridge = _as_bridge(bridge, backend)
