@@ -68,7 +68,7 @@ def test_keypoints(digits_file, tmp_path):
 
 
 def test_resolutions(tmp_path):
-    small = {"identities": 4, "images_per_identity": 4, "size": 16, "resolutions": 8}
+    small = {"identities": 4, "images_per_identity": 4, "size": (16, 16), "resolutions": 8}
     settings = ResolutionSettings(out=tmp_path, methods="btnet", epochs=1, batch_size=4, **small)
     results = compare(settings, lambda line: None)
     assert [run["method"] for run in results["runs"]] == ["multi", "btnet"]
