@@ -146,8 +146,18 @@ def _trained_trunk(settings, image_shape):
     if shapes != (tuple(image_shape), 2):
         must = f"must be a model from images {tuple(image_shape)} to embeddings"
         raise SettingError("trunk", must, settings.trunk)
-    trunk.name, trunk.trainable = TRUNK, True
+    trunk.name = TRUNK
+    _unfreeze(trunk)
     return trunk
+
+
+def _unfreeze(model):
+    """Makes all layers trainable; a loaded model does not hand it on to those inside of others."""
+    model.trainable = True
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _unfreeze(layer)
+        layer.trainable = True
 
 
 def _adapted(trunk, rank):

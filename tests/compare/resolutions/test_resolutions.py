@@ -310,6 +310,13 @@ def test_a_trained_trunk_is_compared_as_it_is(of_pairs, monkeypatch):
     assert "accuracy, %" in page and "folds 1, 3 of the pairs" in page
 
 
+@pytest.mark.every_backend
+def test_a_trunk_that_was_frozen_is_trained(of_pairs):
+    recognizer = networks.whole("high", ResolutionSettings(**of_pairs), (16, 12, 3), 4, 0)
+    fresh = models.IResNet((1, 1), (4, 8), input_shape=(16, 12, 3), embedding_dim=8)
+    assert len(networks.trunk_of(recognizer).trainable_weights) == len(fresh.trainable_weights)
+
+
 @pytest.mark.backends("torch", reason="what it calls is tested on every backend")
 def test_adapters_of_a_trunk_inside_of_a_model(of_pairs):
     wanted = ResolutionSettings(**of_pairs)
