@@ -25,9 +25,10 @@ TRUNK, BRANCH = "trunk", "branch"
 
 def check_resolutions(settings, image_shape):
     """Raises a `SettingError` unless the trunk has maps of every resolution."""
+    trunk = _trunk(settings, image_shape)
+    _, *sizes = settings.sizes().values()
     try:
-        _, *sizes = settings.sizes().values()
-        models.BTNet(_trunk(settings, image_shape), sizes)
+        models.BTNet(trunk, sizes)
     except ValueError as error:
         must = f"must be heights of the trunk's maps ({error})"
         raise SettingError("resolutions", must, settings.resolutions) from error

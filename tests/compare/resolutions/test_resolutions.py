@@ -349,5 +349,5 @@ def test_people_of_the_folds(of_pairs):
 @pytest.mark.parametrize("wrong", [{"trunk": "pairs"}, {"size": (16, 16)}])
 def test_a_trunk_that_does_not_fit_is_refused(wrong, of_pairs):
     changed = {name: of_pairs.get(value, value) for name, value in wrong.items()}
-    with pytest.raises(SettingError, match="`trunk` must be a .*model"):
+    with pytest.raises(SettingError, match="^`trunk` must be a .*model"):
         Resolutions(ResolutionSettings(**{**of_pairs, **changed})).load(lambda line: None)
