@@ -1,6 +1,6 @@
 """Times and weighs attention that follows keypoints beside attention without a bias.
 
-    python benchmarks/attention.py
+    python benchmarks/attention.py --output docs/results/attention_speed.md
     python benchmarks/attention.py --backend torch --cases product --rounds 5
 
 Without `--backend` each of the three runs in a process of its own.
