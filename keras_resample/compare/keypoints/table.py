@@ -22,7 +22,8 @@ def page(results):
     """Lines of `results.md`."""
     lines = [
         "# Keypoints and affine transforms\n",
-        f"{results['data']}. Networks learn upright digits and are tested on warped ones.\n",
+        f"{results['data']}. Networks learn upright digits{_places(results)} and are tested on "
+        "warped ones.\n",
         *scores(results),
         "",
         *differences(results["runs"]),
@@ -33,6 +34,11 @@ def page(results):
     for transform in TRANSFORMS:
         lines += [f"### {transform.capitalize()}\n", *by_severity(results, transform), ""]
     return [*lines, *notes(results)]
+
+
+def _places(results):
+    share = 100 * results["settings"]["train_translation"]
+    return f", shifted by up to {share:g} % of the frame," if share else ""
 
 
 def trainings(records):
