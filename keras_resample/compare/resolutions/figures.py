@@ -5,13 +5,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from keras_resample import models
 from keras_resample.compare.engine.sources import by
 from keras_resample.compare.engine.task import Run
-from keras_resample.compare.resolutions import data
-from keras_resample.compare.resolutions.names import BTNET, FIXED_TRUNK, TITLES
+from keras_resample.compare.resolutions import data, networks
+from keras_resample.compare.resolutions.names import BTNET, FIXED_TRUNK, SCRATCH, TITLES, TRUNKS
 
-# Maps of one image that are drawn in a row.
+# Maps of one image that are drawn in a row, and of which methods.
 CHANNELS = 6
+MAPPED = (*TRUNKS, SCRATCH, FIXED_TRUNK, BTNET)
 
 
 def draw(records, load, image, settings):
@@ -24,13 +26,18 @@ def draw(records, load, image, settings):
         settings: `ResolutionSettings`.
     """
     yield "learning_curves", learning_curves(records, settings)
+    full, *cases = settings.sizes()
     done = {(record["method"], record["seed"], record["size"]) for record in records}
     seed = settings.seeds[0]
-    for case, size in settings.sizes().items():
-        names = [name for name in (BTNET, FIXED_TRUNK) if (name, seed, case) in done]
-        if names:
-            models = {name: load(Run(name, seed, case)) for name in names}
-            yield f"maps_{case}", feature_maps(models, image, size)
+    if (settings.base, seed, full) not in done:
+        return
+    trunk = networks.trunk_of(load(Run(settings.base, seed)))
+    for case in cases:
+        runs = {name: Run(name, seed, "" if name in TRUNKS else case) for name in MAPPED}
+        trained = {
+            name: load(r) for name, r in runs.items() if (name, seed, r.case or full) in done
+        }
+        yield f"maps_{case}", feature_maps(trunk, trained, image, settings.sizes()[case])
 
 
 def learning_curves(records, settings):
@@ -57,22 +64,33 @@ def learning_curves(records, settings):
     return figure
 
 
-def feature_maps(models, image, size):
-    """Maps at a branch's entry: the trunk's of the large image, and branches' of the small one.
+def feature_maps(trunk, trained, image, size):
+    """Maps where a branch enters: the trunk's of the large image, and all others of the small one.
 
-    After Fig. 10 of the paper, for the channels that differ most inside of the trunk's map.
+    After Fig. 10 of the paper, for the channels that differ most inside of the trunk's map. A
+    network of large images gets the small one enlarged.
+
+    Args:
+        trunk: that of the branches.
+        trained: dict from the name of a method to its trained model.
+        image: (1, height, width, channels), of the full size.
+        size: (height, width) of the small image.
     """
-    trained = next(iter(models.values()))
+    (entry,) = models.BTNet(trunk, [size]).parts.entries
     small = data.reduced(image, size)
-    maps = _maps(trained.upper, image)
+    again = data.enlarged(small, image.shape[1:3])
+    maps = _maps(trunk, entry, image)
     rows = {f"trunk, {by(image.shape[1:3])}": maps}
     # The edges of a map stand out in every channel.
     order = np.argsort(-maps[1:-1, 1:-1].std(axis=(0, 1)))[:CHANNELS]
-    for name, model in models.items():
-        rows[TITLES[name].replace(", ", ",\n")] = _maps(model.branch, small)
+    pictures = [image]
+    for name, model in trained.items():
+        whole = name in TRUNKS
+        network = networks.trunk_of(model) if whole else networks.below(model)
+        pictures.append(again if whole else small)
+        rows[TITLES[name].replace(", ", ",\n")] = _maps(network, entry, pictures[-1])
     figure = Figure(figsize=(1.3 * (CHANNELS + 1), 1.5 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(order) + 1, squeeze=False)
-    pictures = [image, *[small] * len(models)]
     for row, (title, maps), picture in zip(axes, rows.items(), pictures, strict=True):
         row[0].imshow(picture[0], cmap="gray", vmin=0, vmax=1)
         row[0].set_ylabel(title, fontsize=7)
@@ -84,5 +102,7 @@ def feature_maps(models, image, size):
     return figure
 
 
-def _maps(model, images):
-    return keras.ops.convert_to_numpy(model(images, training=False))[0]
+def _maps(network, entry, images):
+    """Of one image what a layer of a network makes of it."""
+    until = keras.Model(network.input, network.get_layer(entry).output)
+    return keras.ops.convert_to_numpy(until(images, training=False))[0]

@@ -118,6 +118,11 @@ def served(model):
     return keras.Model(images, adapted(enlarge(images)))
 
 
+def below(model):
+    """The part of a trained model of `branch` that small images enter, up to its entry or whole."""
+    return model.branch if isinstance(model, models.BranchTrainer) else served(model)
+
+
 def added_parameters(model):
     """How many numbers a trained model of `branch` has beside the trunk's, but for statistics."""
     return sum(math.prod(weight.shape) for weight in encoder_of(model).trainable_weights)
@@ -162,7 +167,10 @@ def _unfreeze(model):
 
 
 def _adapted(trunk, rank):
-    """A copy of the trunk of which only low-rank additions to its kernels are trained."""
+    """A copy of the trunk of which low-rank additions to its kernels are trained, and biases.
+
+    Depthwise convolutions have no such additions and stay as they are.
+    """
     copy = keras.models.clone_model(trunk)
     copy.set_weights(trunk.get_weights())
     for layer in flat_layers(copy):

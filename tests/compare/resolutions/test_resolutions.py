@@ -13,6 +13,7 @@ from keras_resample.compare.engine import run as engine
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.resolutions import (
     data,
+    figures,
     folds,
     names,
     networks,
@@ -70,6 +71,27 @@ def test_page_and_figures(whole):
     for name in whole["results"]["figures"]:
         assert (whole["out"] / name).read_bytes().startswith(b"\x89PNG")
         assert name in page
+
+
+def test_maps_are_those_of_each_network_where_branches_enter():
+    settings = settings_of("runs", resolutions=(8,))
+    recognizer = networks.whole("multi", settings, (16, 16, 1), 2, 0)
+    recognizer.build((None, 16, 16, 1))
+    trunk, image = networks.trunk_of(recognizer), np.random.rand(1, 16, 16, 1).astype("float32")
+    made = {
+        name: networks.branch(name, (8, 8), recognizer, settings, 0)[0]
+        for name in ("scratch", "fixed-trunk", "btnet")
+    }
+    figure = figures.feature_maps(trunk, {"multi": recognizer, **made}, image, (8, 8))
+    rows = [figure.axes[place : place + 7] for place in range(0, 35, 7)]
+    assert [row[0].get_ylabel().split(",")[0] for row in rows] == [
+        "trunk", "multi-resolution", "own network", "branch", "branch",
+    ]  # fmt: skip
+    maps = keras.ops.convert_to_numpy(made["btnet"].branch(data.reduced(image, (8, 8))))[0]
+    shown = [ax.images[0].get_array() for ax in rows[4][1:]]
+    assert all(any(np.allclose(own, one) for own in np.moveaxis(maps, -1, 0)) for one in shown)
+    untrained = [ax.images[0].get_array() for ax in rows[3][1:]]
+    assert all(map(np.array_equal, shown, untrained))  # both are as the trunk is
 
 
 def test_nothing_is_trained_twice(whole, monkeypatch):
