@@ -78,7 +78,10 @@ def _run(task, store, earlier, say):
     def load(run):
         return task.load_model(store.model(run.folder))
 
-    task.trained = load
+    def finished(run):
+        return store.record(run.folder)
+
+    task.trained, task.finished = load, finished
     records = _records(task, store, earlier, say)
     rates = _speed(task, store, load, say)
     results = {
@@ -105,20 +108,20 @@ def _records(task, store, earlier, say):
     """Records of all runs; those that are not stored are trained."""
     runs, settings = task.runs(), task.settings
     progress = Progress({run.name: task.work(run) for run in runs}, settings.epochs, say)
-    stored = {run: store.run(run.folder) for run in runs}
-    for run in runs:
-        if stored[run] is not None:
-            progress.skip(run.name)
+    done = [run for run in runs if task.finished(run) is not None]
+    for run in done:
+        progress.skip(run.name)
     if earlier:
-        finished = sum(record is not None for record in stored.values())
-        say(f"Continuing in {store.out}: {finished} of {len(runs)} runs are finished.")
-    for number, run in enumerate([] if settings.report else runs, 1):
-        if stored[run] is None:
+        say(f"Continuing in {store.out}: {len(done)} of {len(runs)} runs are finished.")
+    for number in range(0 if settings.report else len(runs)):
+        run = task.runs()[number]
+        if task.finished(run) is None:
             train(task, run, store, progress)
             keras.backend.clear_session()
-            stored[run] = store.run(run.folder)
-            progress.line(f"[{number}/{len(runs)}] {run.name}: {task.sentence(stored[run])}")
-    records = store.runs() if task.reports_all else stored.values()
+            reached = task.sentence(store.run(run.folder))
+            progress.line(f"[{number + 1}/{len(runs)}] {run.name}: {reached}")
+        progress.skip(run.name)
+    records = store.runs() if task.reports_all else [store.run(r.folder) for r in task.runs()]
     records = [record for record in records if record is not None]
     if not records:
         raise SettingError("report", "needs a finished run in `out`", settings.report)
@@ -138,7 +141,9 @@ def _numbers(record):
 def _speed(task, store, load, say):
     """Images per second of the first seed's runs, measured together where one was not yet."""
     measured = store.read_json("speed.json") or {}
-    first = [run for run in task.runs() if run.seed == task.settings.seeds[0]]
+    first = [
+        run for run in task.runs() if run.seed == task.settings.seeds[0] and task.is_timed(run)
+    ]
     for case in dict.fromkeys(run.case for run in first):
         runs = [run for run in first if run.case == case and store.model(run.folder).exists()]
         if task.settings.report or {run.label for run in runs} <= set(measured):

@@ -79,9 +79,13 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def record(self, name):
+        """The numbers that `finish` wrote, as a dict; `None` where the run is not finished."""
+        return self.read_json(f"runs/{name}/run.json")
+
     def run(self, name):
-        """What `finish` wrote, as a dict; `None` where the run is not finished."""
-        record = self.read_json(f"runs/{name}/run.json")
+        """All that `finish` wrote, as a dict; `None` where the run is not finished."""
+        record = self.record(name)
         if record is None:
             return None
         with np.load(self.out / "runs" / name / "scores.npz") as arrays:

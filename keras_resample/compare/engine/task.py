@@ -12,6 +12,8 @@ class Run:
     """One training: a method with a seed, in a case such as an output size.
 
     Attributes:
+        choice: what earlier runs have chosen for it. It is part of the folder and not of the name,
+            so that a run of another choice is another one, and the name is known before.
         label: name of the method and the case.
         name: the same with the seed.
         folder: name of the folder of the run, in `runs`.
@@ -20,6 +22,7 @@ class Run:
     method: str
     seed: int
     case: str = ""
+    choice: str = ""
 
     @property
     def label(self):
@@ -31,8 +34,10 @@ class Run:
 
     @property
     def folder(self):
-        method = "_".join(re.findall(r"[\w.-]+", self.method.lower()))
-        return "-".join(filter(None, [method, self.case, f"seed{self.seed}"]))
+        method, choice = (
+            "_".join(re.findall(r"[\w.-]+", text.lower())) for text in (self.method, self.choice)
+        )
+        return "-".join(filter(None, [method, choice, self.case, f"seed{self.seed}"]))
 
 
 class Task(abc.ABC):
@@ -48,6 +53,8 @@ class Task(abc.ABC):
     Attributes:
         trained: function from a finished `Run` to its trained model, for runs that start from what
             an earlier one has learned; set by the engine.
+        finished: function from a `Run` to the numbers of its record, `None` where it is not
+            finished, for runs that depend on what earlier ones have reached; set by the engine.
         reports_all: whether the report is of all finished runs in the folder; otherwise of those
             that the settings ask for.
         figure_dots: dots per inch of the figures.
@@ -59,6 +66,7 @@ class Task(abc.ABC):
     def __init__(self, settings):
         self.settings = settings
         self.trained = None
+        self.finished = None
 
     @classmethod
     def of(cls, settings):
@@ -75,7 +83,11 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def runs(self):
-        """List of the `Run`s that the settings ask for, in the order of their training."""
+        """List of the `Run`s that the settings ask for, in the order of their training.
+
+        Each is asked for again at its turn, when those before it are finished: its `choice` may
+        depend on them, and nothing else.
+        """
 
     @abc.abstractmethod
     def work(self, run):
@@ -107,6 +119,10 @@ class Task(abc.ABC):
         Returns:
             `(record, arrays)`: JSON values, and a dict of numpy arrays.
         """
+
+    def is_timed(self, run):
+        """Whether the speed of a run is measured."""
+        return True
 
     @abc.abstractmethod
     def timed(self, run, model):
