@@ -76,6 +76,31 @@ def load(settings):
     return data
 
 
+def held_out(data):
+    """The training identities alone: a quarter of them in place of the test, for choices.
+
+    Args:
+        data: `Data`.
+
+    Raises:
+        SettingError: fewer than two identities on a side, or no two images of one of the quarter.
+    """
+    identities = np.random.default_rng(0).permutation(np.unique(data.train.labels))
+    quarter = identities[: max(2, len(identities) // 4)]
+    if len(identities) - len(quarter) < 2:
+        must = "needs at least 4 identities to train on, 2 of them held out, and there are "
+        raise SettingError("search_crop", f"{must}{len(identities)}", True)
+    in_quarter = np.isin(data.train.labels, quarter)
+    train = data.train.subset(~in_quarter, relabel=True)
+    train.batch_size = min(train.batch_size, train.num_images)
+    images, labels = data.train.subset(in_quarter, relabel=True).arrays()
+    part = Data(train, images, labels, data.description)
+    if not part.genuine_pairs:
+        must = "needs two images of one of the training identities that are held out"
+        raise SettingError("search_crop", must, True)
+    return part
+
+
 class _Training(datasets.IdentityDataset):
     """Images in memory in whole batches: batch normalisation has no statistics of one image."""
 

@@ -3,7 +3,7 @@
 import keras
 
 from keras_resample import heads, layers, models
-from keras_resample.compare.recognition.names import CROPS, FULL, MEAN
+from keras_resample.compare.recognition.names import FULL, MEAN, SEARCHED
 
 # The network of a comparison that has to end in minutes on a laptop.
 SMALL = {"depths": (1, 1, 1, 1), "filters": (16, 32, 64, 128), "embedding_dim": 128}
@@ -18,7 +18,7 @@ def build(front_end, settings, image_shape, num_classes, seed):
     """The recognizer behind one front end.
 
     Args:
-        front_end: one of `names.FRONT_ENDS`.
+        front_end: one of `names.FRONT_ENDS` or `names.SEARCHED`.
         settings: `Settings`.
         image_shape: (h, w, channels).
         num_classes: identities in training.
@@ -43,8 +43,8 @@ def make(front_end, factor, image_size):
     """The sampler of a front end."""
     if front_end == MEAN:
         return layers.GridSampler(factor, antialias=True)
-    if front_end in CROPS:
-        return layers.CropDownsample(factor, margin=CROPS[front_end], antialias=True)
+    if front_end in SEARCHED:
+        return layers.CropDownsample(factor, margin=SEARCHED[front_end], antialias=True)
     name = front_end.removesuffix(" antialiased")
     common = {"factor": factor, "antialias": name != front_end}
     if name == "uniform":

@@ -6,9 +6,12 @@ import re
 MEAN = "uniform (mean of cell)"
 # Centred crops that are read so, and the part of the side that each leaves out at every edge.
 CROPS = {"crop 10 %": 0.1, "crop 20 %": 0.2}
+# Those that a search tries, and what it finds: one of them, by its name in the table.
+SEARCHED = {f"crop {percent} %": percent / 100 for percent in range(0, 30, 5)}
+BEST_CROP = "best crop"
+FIXED = ("uniform", "uniform antialiased", MEAN, *CROPS)
 # What a front end that moves is set against: plain resizing where it is plain, else what filters.
-BASELINES = {False: ("uniform",), True: ("uniform antialiased", MEAN, *CROPS)}
-FIXED = (*BASELINES[False], *BASELINES[True])
+BASELINES = {False: ("uniform",), True: ("uniform antialiased", MEAN, *CROPS, BEST_CROP)}
 FULL = "full resolution"
 LEARNED = ("FlowWarp", "FlowWarp antialiased")
 DEFAULT = (*FIXED, *LEARNED, FULL)

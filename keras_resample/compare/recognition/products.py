@@ -3,7 +3,7 @@
 import shutil
 
 from keras_resample import export
-from keras_resample.compare.engine.task import Run
+from keras_resample.compare.recognition import crop_search
 from keras_resample.files import whole
 
 
@@ -15,7 +15,7 @@ def write(store, results, exported, load, say):
     """
     if results["best"] is None:
         return []
-    best = Run(results["best"]["front_end"], results["best"]["seed"])
+    best = crop_search.run_of(results["best"])
     with whole(store.out / "best.keras") as (path,):
         shutil.copyfile(store.model(best.folder), path)
     if not exported:

@@ -60,6 +60,8 @@ class Settings(base.Settings):
         skip_unreadable: whether unreadable files of a folder are left out, instead of an error.
         export: whether to write the best model as a SavedModel.
         front_ends: names of what is compared, as in the table or on the command line.
+        search_crop: whether a centred crop is compared too, of the margin among 0, 0.05, ... 0.25
+            of the side that verifies best on a quarter of the training identities.
         epochs: passes over the training images, by default 6 over the palmprints and 30 over
             images of one's own.
         out: folder of the results.
@@ -136,6 +138,13 @@ class Settings(base.Settings):
         free=True,
         nargs="+",
         words=names.option,
+    )
+    search_crop: bool = setting(
+        False,
+        "choose the margin of a centred crop among 0, 0.05, ... 0.25 of the side on a quarter of "
+        "the training identities, and compare with it",
+        checks.switch,
+        free=True,
     )
     epochs: int | None = redefault(
         "epochs",

@@ -2,11 +2,11 @@
 
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
-from keras_resample.compare.recognition.names import BASELINES, FIXED, FULL
+from keras_resample.compare.recognition import crop_search, gains
+from keras_resample.compare.recognition.names import FULL
 from keras_resample.metrics.arrays import rate_count
 
 TELLING_PAIRS = 10
-NOT_MOVED = (*FIXED, FULL)
 NOT_TIMED = {"front_end": None, "encoder": None}
 
 
@@ -41,32 +41,6 @@ def rows(runs, speed):
             }
         )
     return table
-
-
-def gains(runs):
-    """Each front end that moves minus each baseline that filters as it does, seed by seed.
-
-    Returns:
-        `{"eer": mean_std, "tar": {far: mean_std}}` by the names of both.
-    """
-    found = {}
-    by_key = {(run["front_end"], run["seed"]): run for run in runs}
-    names = dict.fromkeys(run["front_end"] for run in runs if run["front_end"] not in NOT_MOVED)
-    for name, baseline in [(n, b) for n in names for b in BASELINES[n.endswith("antialiased")]]:
-        both = [
-            (run, by_key[baseline, run["seed"]])
-            for run in sorted(runs, key=lambda run: run["seed"])
-            if run["front_end"] == name and (baseline, run["seed"]) in by_key
-        ]
-        if both:
-            found[f"{name} - {baseline}"] = {
-                "eer": mean_std([_difference(a["eer"], b["eer"]) for a, b in both]),
-                "tar": {
-                    far: mean_std([_difference(a["tar"][far], b["tar"][far]) for a, b in both])
-                    for far in both[0][0]["tar"]
-                },
-            }
-    return found
 
 
 def best(table):
@@ -135,8 +109,11 @@ def remarks(results):
     ]
     far = telling_far(impostors, results["rows"][0]["tar"])
     for pair, gain in results["gains"].items():
-        at = f", TAR@{far} {percent(gain['tar'][far], 2, '+')}" if far else ""
-        sentences.append(f"{pair}: EER {percent(gain['eer'], 2, '+')}{at} percentage points.")
+        sentences.append(f"{pair}: {gains.difference(gain, far)} percentage points.")
+    if results["over_strongest"]:
+        sentences.append(gains.sentence(results["over_strongest"], far))
+    if results["crop_search"]:
+        sentences.append(crop_search.sentence(results["crop_search"]))
     if results["best"]:
         sentences.append(
             f"Best downsampled: {results['best']['front_end']}, seed {results['best']['seed']}, "
@@ -147,7 +124,7 @@ def remarks(results):
 
 def page(results):
     """Lines of `results.md`."""
-    settings = results["settings"]
+    settings, search = results["settings"], results["crop_search"]
     return [
         "# Comparison of front ends\n",
         f"{headline(results)}.\n",
@@ -166,6 +143,7 @@ def page(results):
         "* Folded cells and Jacobian: of the learned grid, worst seed; 1 is the uniform grid's "
         "density, below 1 denser, 0 or less a fold.\n",
         *report.pictures(results),
+        *(crop_search.section(search, _shown_fars(search["rows"])) if search else []),
         "## How it was made\n",
         f"    {results['command']}\n",
         f"* Recognizer: {settings['encoder']} encoder, ArcFace (scale {settings['scale']:g}, "
@@ -182,10 +160,6 @@ def _shown_fars(table):
     fars = list(table[0]["tar"])
     measured = [far for far in fars if any(row["tar"][far]["mean"] is not None for row in table)]
     return fars[: max(4, len(measured))]
-
-
-def _difference(a, b):
-    return None if a is None or b is None else a - b
 
 
 def _worst(choose, values):

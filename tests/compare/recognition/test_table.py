@@ -3,7 +3,7 @@
 import pytest
 
 from keras_resample.compare.recognition import table
-from keras_resample.compare.recognition.names import BASELINES, FULL, LEARNED
+from keras_resample.compare.recognition.names import FULL, LEARNED
 
 FRONT_ENDS = ("uniform", "uniform antialiased", *LEARNED, FULL)
 EER = {"uniform": 0.2, "uniform antialiased": 0.1, "FlowWarp": 0.05, "FlowWarp antialiased": 0.08,
@@ -47,32 +47,6 @@ def test_the_worst_seed_is_shown_for_folds():
 
 def test_one_seed_has_no_spread():
     assert table.rows(runs((3,)), SPEED)[0]["eer"] == {"mean": pytest.approx(0.26), "std": None}
-
-
-def test_gains_are_differences_of_the_same_seed():
-    gain = table.gains(runs())["FlowWarp - uniform"]
-    assert gain["eer"]["mean"] == pytest.approx(-0.15)
-    assert gain["eer"]["std"] == pytest.approx(0, abs=1e-12)
-
-
-def test_every_front_end_that_moves_is_set_against_the_uniform_one_of_its_filter():
-    names = ("uniform", "saliency learned", "saliency predicted antialiased", "full resolution")
-    some = [{**runs((0,))[0], "front_end": name, "eer": 0.1 * i} for i, name in enumerate(names)]
-    found = table.gains(some)
-    assert list(found) == ["saliency learned - uniform"]
-    assert found["saliency learned - uniform"]["eer"]["mean"] == pytest.approx(0.1)
-
-
-def test_what_is_antialiased_is_set_against_every_baseline_that_is():
-    names = (*BASELINES[False], *BASELINES[True], *LEARNED)
-    some = [{**runs((0,))[0], "front_end": name, "eer": 0.1 * i} for i, name in enumerate(names)]
-    found = {pair: gain["eer"]["mean"] for pair, gain in table.gains(some).items()}
-    expected = {"FlowWarp - uniform": 0.5}
-    for i, name in enumerate(BASELINES[True], 1):
-        expected[f"FlowWarp antialiased - {name}"] = 0.1 * (6 - i)
-    assert list(found) == list(expected)
-    assert found == pytest.approx(expected)
-    assert "FlowWarp antialiased - crop 20 %" in found
 
 
 def test_the_best_is_not_the_full_resolution():
