@@ -22,6 +22,8 @@ def compare(settings=None, report=print):
     none (full resolution), or the front ends that are asked for. All of them see the same images
     in the same order, start from the same seed and are trained by the same schedule, on half of
     the identities; every pair of images of the other half is a trial of the verification test.
+    With `search_crop` the crop that verifies best on a quarter of the training identities is
+    compared too.
 
     For segmentation (`SegmentationSettings`): uniform, edge-based, interpolated and learned
     sampling, with the same network, compared at full resolution.

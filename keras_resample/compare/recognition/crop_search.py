@@ -79,7 +79,7 @@ def sentence(search):
     held_out, train = search["held_out_identities"], search["train_identities"]
     if search["chosen"] is None:
         return "The search of the best crop is not finished: it is not compared."
-    (row,) = (row for row in search["rows"] if row["margin"] == SEARCHED[search["chosen"]])
+    (row,) = (row for row in search["rows"] if _is_chosen(row, search))
     return (
         f"Best crop: {100 * row['margin']:.0f} % left out at each edge, chosen by its EER of "
         f"{percent(row['eer'], 2)} % on {held_out} of the {held_out + train} training identities, "
@@ -97,7 +97,7 @@ def section(search, fars):
     header = ["left out at each edge (%)", *(f"TAR@{far} (%)" for far in fars), "EER (%)"]
     lines = [
         [
-            f"{100 * row['margin']:.0f}",
+            f"{100 * row['margin']:.0f}" + (" (chosen)" if _is_chosen(row, search) else ""),
             *(percent(row["tar"][far]) for far in fars),
             percent(row["eer"], 2),
         ]
@@ -112,8 +112,11 @@ def section(search, fars):
         f"took {search['training_seconds'] / 60:.1f} minutes of training.\n",
         *report.table(header, lines),
         "",
-        sentence(search) + "\n",
     ]
+
+
+def _is_chosen(row, search):
+    return row["margin"] == SEARCHED.get(search["chosen"])
 
 
 def _error(records, name):

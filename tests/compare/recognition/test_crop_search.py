@@ -191,8 +191,8 @@ def test_the_search_is_shown(searched):
     found = "Best crop: 15 % left out at each edge, chosen by its EER of 10.00 % on 2 of the 5"
     assert any(line.startswith(found) for line in searched["lines"])
     before, after = page.split("## The search of the best crop")
-    assert found in before and found in after
-    assert "generous" in before and "| 15 " in after
+    assert found in before and "generous" in before
+    assert "| 15 (chosen) " in after and "| 0 " in after and after.count("chosen") == 1
 
 
 def test_another_seed_may_choose_another_crop_and_trains_it_anew(searched):
