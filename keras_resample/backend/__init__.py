@@ -28,6 +28,7 @@ from keras_resample.backend.reference import (
     fusion,
     gather,
     grouped_convolution,
+    has_fused_attention,
     mapped,
     nearest,
     significance,
@@ -48,7 +49,13 @@ if keras.backend.backend() == "tensorflow":
         smallest,
     )
 elif keras.backend.backend() == "jax":
-    from keras_resample.backend.jax import bilinear, fuses_attention, gather, nearest
+    from keras_resample.backend.jax import (
+        bilinear,
+        fuses_attention,
+        gather,
+        has_fused_attention,
+        nearest,
+    )
 elif keras.backend.backend() == "torch":
     from keras_resample.backend.torch import (
         bilinear,

@@ -74,9 +74,16 @@ def gather(table, index, axis=0):
     return table.at[place].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
+def has_fused_attention():
+    """See `reference.has_fused_attention`: Keras's kernel of a TPU is not given the bias, nor a
+    mask, without which it is causal.
+    """
+    return jax.devices()[0].platform != "tpu"
+
+
 def fuses_attention(bias, dtype):
     """See `reference.fuses_attention`: a CPU does not compute it in float16."""
-    return dtype != "float16"
+    return dtype != "float16" and has_fused_attention()
 
 
 def nearest(images, rows, cols):

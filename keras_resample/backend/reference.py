@@ -261,6 +261,11 @@ def fusion():
     return contextlib.nullcontext()
 
 
+def has_fused_attention():
+    """Whether Keras's fused product of attention computes the product."""
+    return True
+
+
 def fuses_attention(bias, dtype):
     """Whether Keras's fused product of attention is the better one, with this bias or None."""
     return True

@@ -10,6 +10,11 @@ PRODUCTS = ("auto", "fused", "einsum")
 
 def is_fused(attention, bias, dtype):
     """Whether the product is Keras's fused one; "auto" is the faster one of the backend."""
+    if attention == "fused" and not backend.has_fused_attention():
+        raise ValueError(
+            "`attention` must be 'einsum' or 'auto' on a TPU, whose fused kernel Keras gives no "
+            f"bias. Received: attention={attention!r}"
+        )
     return backend.fuses_attention(bias, dtype) if attention == "auto" else attention == "fused"
 
 

@@ -36,7 +36,8 @@ class RelativeAttention(keras.layers.Layer):
             softmax. `"auto"` is einsum on TensorFlow, where it is faster, on PyTorch while a bias
             is trained, where the fused one is slower and on a GPU may add in no fixed order, on JAX
             in float16, which its fused one does not compute on a CPU, and where `position` needs
-            the weights.
+            the weights. On a TPU it is einsum too, and "fused" is refused: Keras gives its kernel
+            no bias.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
