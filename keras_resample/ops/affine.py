@@ -97,7 +97,7 @@ def affine_keypoints(keypoints, matrix):
     (0.75, 0.5)
     """
     keypoints, matrix = as_keypoints(keypoints), as_matrix(matrix)
-    check_batches(keypoints, matrix, "matrix")
+    check_batches(keypoints.shape, matrix.shape, "matrix")
     return _moved_back(keypoints, matrix)
 
 

@@ -26,9 +26,9 @@ def check_keypoints(keypoints, batch=None, name="keypoints"):
 
 
 def check_batches(keypoints, other, name):
-    """Raises unless keypoints and `other` have one batch, or one of them a batch of 1."""
-    if len({keypoints.shape[0], other.shape[0]} - {1, None}) > 1:
+    """Raises unless the shapes of keypoints and `other` have one batch, or one a batch of 1."""
+    if len({keypoints[0], other[0]} - {1, None}) > 1:
         raise ValueError(
-            f"`keypoints` must have the batch of `{name}`, {other.shape[0]}. "
-            f"Received: keypoints of shape {tuple(keypoints.shape)}"
+            f"`keypoints` must have the batch of `{name}`, {other[0]}. "
+            f"Received: keypoints of shape {tuple(keypoints)}"
         )

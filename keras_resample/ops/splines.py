@@ -75,7 +75,7 @@ def spline_keypoints(keypoints, control):
     True
     """
     keypoints, control = as_keypoints(keypoints), as_control(control)
-    check_batches(keypoints, control, "control")
+    check_batches(keypoints.shape, control.shape, "control")
     return _inverse(keypoints, control)
 
 

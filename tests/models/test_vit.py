@@ -155,12 +155,12 @@ def test_both_formats_have_the_same_weights():
     assert_close(found, last.predict(INPUTS, verbose=0))
 
 
-def test_a_missing_keypoint_is_nan():
+def test_a_missing_keypoint_is_nan_or_infinite():
     model = randomize(kr.models.KeypointViT(**TINY, missing_keypoints=True))
     whole = randomize(kr.models.KeypointViT(**TINY))
     assert_close(model.predict(INPUTS, verbose=0), whole.predict(INPUTS, verbose=0))
     broken = POINTS.copy()
-    broken[0, 1] = np.nan
+    broken[0, 1], broken[0, 2, 0], broken[0, 3, 1] = np.nan, np.inf, -np.inf
     found = model.predict({**INPUTS, "keypoints": broken}, verbose=0)
     assert np.isfinite(found).all()
     assert_close(found[1:], model.predict(INPUTS, verbose=0)[1:])

@@ -27,7 +27,8 @@ class ImageRelativePosition(BucketLayer):
 
     Args:
         num_heads: heads of the attention.
-        key_dim: length of a query of a head.
+        key_dim: length of a query of a head. In "bias" mode, whose numbers do not depend on the
+            token, it is but compared with that of the queries.
         grid_size: `(rows, columns)` of the patches, or one integer for a square.
         mode: `"contextual"` or `"bias"`.
         on: a row of the table.
@@ -44,8 +45,8 @@ class ImageRelativePosition(BucketLayer):
         query by key.
 
     Raises:
-        ValueError: for an argument out of its range, values in "bias" mode, or another number of
-            tokens than the grid's.
+        ValueError: for an argument out of its range, values in "bias" mode, or tokens, heads or
+            lengths of another number.
 
     Example:
 
@@ -94,7 +95,7 @@ class ImageRelativePosition(BucketLayer):
         return self.on == "qkv"
 
     def build(self, queries_shape, keys_shape=None):
-        self.check_tokens(queries_shape[1], "queries")
+        self.check_heads(self.num_heads, self.key_dim, queries=queries_shape)
         shape = (1 if self.share_heads else self.num_heads, self.num_buckets)
         if self.mode == "contextual":
             shape = (shape[0], self.key_dim, shape[1])
@@ -106,7 +107,7 @@ class ImageRelativePosition(BucketLayer):
         self.built = True
 
     def call(self, queries, keys):
-        self.check_tokens(queries.shape[1], "queries")
+        self.check_heads(self.num_heads, self.key_dim, queries=queries.shape, keys=keys.shape)
         bias = self._bias(self.tables["k"], queries)
         if "q" in self.on:
             bias = bias + ops.swapaxes(self._bias(self.tables["q"], keys), 2, 3)
@@ -125,7 +126,7 @@ class ImageRelativePosition(BucketLayer):
         return ops.einsum("bhqk,hdqk->bqhd", weights, vectors)
 
     def compute_output_spec(self, queries, keys):
-        self.check_tokens(queries.shape[1], "queries")
+        self.check_heads(self.num_heads, self.key_dim, queries=queries.shape, keys=keys.shape)
         batch, heads = queries.shape[0], self.num_heads
         if self.mode == "bias":
             batch, heads = 1, 1 if self.share_heads else heads

@@ -7,7 +7,7 @@ from keras_resample import backend
 from keras_resample.arguments import as_bool, as_integer, check_choice
 from keras_resample.layers.attention.patch_grid import BucketLayer, beside_class_tokens
 from keras_resample.ops.grids import uniform_grid
-from keras_resample.ops.keypoints import check_keypoints
+from keras_resample.ops.keypoints import check_batches, check_keypoints
 from keras_resample.ops.relative_position import read_tables
 
 MODES = ("multihead", "relative", "absolute")
@@ -47,9 +47,9 @@ class KeypointRelativeBias(BucketLayer):
 
     Call arguments:
         keypoints: `(batch, num_keypoints, 2)`, relative (x, y) with edges at 0 and 1; also outside.
-            A NaN gives NaN for its own image: leave such a keypoint out by `present`.
+            NaN or infinity gives NaN for its own image: leave such a keypoint out by `present`.
         present: bool `(batch, num_keypoints)`, False for keypoints that are not known and add
-            nothing. Default: all are.
+            nothing, whatever their coordinates. Default: all are.
         index: depth to give the bias of, in [0, depth). Default: all of them.
 
     Output shape:
@@ -58,7 +58,8 @@ class KeypointRelativeBias(BucketLayer):
 
     Raises:
         ValueError: for an argument out of its range, heads that share one table in "multihead"
-            mode, another number of keypoints than at first, or an `index` outside [0, depth).
+            mode, another number of keypoints than at first, keypoints and `present` of two batches,
+            or an `index` outside [0, depth).
 
     Example:
 
@@ -126,8 +127,8 @@ class KeypointRelativeBias(BucketLayer):
         return ops.broadcast_to(biases, (self.depth, *ops.shape(biases)[1:]))
 
     def compute_output_shape(self, keypoints_shape, present_shape=None, index=None):
-        self._check_count(keypoints_shape, present_shape)
-        one = keypoints_shape[0], self.num_heads, self.num_tokens, self.num_tokens
+        batch = self._checked_batch(keypoints_shape, present_shape)
+        one = batch, self.num_heads, self.num_tokens, self.num_tokens
         return one if self._checked_index(index) is not None else (self.depth, *one)
 
     def compute_output_spec(self, keypoints, present=None, index=None):
@@ -180,7 +181,7 @@ class KeypointRelativeBias(BucketLayer):
     def _checked_keypoints(self, keypoints, present):
         """Float32 keypoints, with their gradient or without."""
         keypoints = ops.cast(keypoints, "float32")
-        self._check_count(keypoints.shape, None if present is None else present.shape)
+        self._checked_batch(keypoints.shape, None if present is None else present.shape)
         return ops.stop_gradient(keypoints) if self.stop_gradient else keypoints
 
     def _checked_index(self, index):
@@ -191,7 +192,8 @@ class KeypointRelativeBias(BucketLayer):
             raise ValueError(f"`index` must be below depth={self.depth}. Received: index={index}")
         return index
 
-    def _check_count(self, shape, present_shape):
+    def _checked_batch(self, shape, present_shape):
+        """The batch of keypoints and `present`, either of which may be one for all."""
         check_keypoints(shape)
         count = shape[1]
         if self.built and 2 * count != self.kernel.shape[0]:
@@ -199,8 +201,12 @@ class KeypointRelativeBias(BucketLayer):
                 f"`keypoints` must be {self.kernel.shape[0] // 2}, as at first. "
                 f"Received: keypoints of shape {tuple(shape)}"
             )
-        if present_shape is not None and tuple(present_shape[1:]) != (count,):
+        if present_shape is None:
+            return shape[0]
+        if tuple(present_shape[1:]) != (count,):
             raise ValueError(
                 f"`present` must have shape (batch, {count}), one for each keypoint. "
                 f"Received: present of shape {tuple(present_shape)}"
             )
+        check_batches(shape, present_shape, "present")
+        return present_shape[0] if shape[0] == 1 else shape[0]

@@ -95,11 +95,11 @@ class KeypointWindowBias(KeypointRelativeBias):
         return ops.cast(bias, self.compute_dtype)
 
     def compute_output_shape(self, keypoints_shape, present_shape=None, index=None, shift=0):
-        self._check_count(keypoints_shape, present_shape)
+        batch = self._checked_batch(keypoints_shape, present_shape)
         self._checked_index(index)
         places = places_in_windows(self.grid_size, self.window_size, self._shift(shift))
         count = self.window_size**2
-        return (keypoints_shape[0], len(places), self.num_heads, count, count)
+        return (batch, len(places), self.num_heads, count, count)
 
     def compute_output_spec(self, keypoints, present=None, index=None, shift=0):
         present_shape = None if present is None else present.shape

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_size
+from keras_resample.layers.attention.products import fits
 from keras_resample.ops.relative_position import as_bucket_plan, bucket_ids, num_buckets
 
 
@@ -33,6 +34,18 @@ class PatchGridLayer(keras.layers.Layer):
                 f"`{name}` must have {self.num_tokens} tokens, {self.num_class_tokens} of classes "
                 f"and a grid of {self.grid_size}. Received: {count} tokens"
             )
+
+    def check_heads(self, num_heads, key_dim=None, **shapes):
+        """Raises unless shapes, by their names, are `(batch, n, num_heads, key_dim)` of the grid;
+        without a `key_dim` of any.
+        """
+        for name, shape in shapes.items():
+            if not fits(shape, ((None,), (None,), (num_heads,), (key_dim,))):
+                raise ValueError(
+                    f"`{name}` must have shape (batch, n, {num_heads}, {key_dim or 'key_dim'}). "
+                    f"Received: {name} of shape {tuple(shape)}"
+                )
+            self.check_tokens(shape[1], name)
 
     def get_config(self):
         return {

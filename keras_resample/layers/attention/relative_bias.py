@@ -28,7 +28,7 @@ class RelativeBias(PatchGridLayer):
         `(queries, keys, bias)`: the first two as they came, and `(1, heads, n, n)`, query by key.
 
     Raises:
-        ValueError: for an argument out of its range, or another number of tokens than the grid's.
+        ValueError: for an argument out of its range, or tokens or heads of another number.
 
     Example:
 
@@ -49,18 +49,18 @@ class RelativeBias(PatchGridLayer):
         self.ids, self.num_buckets = offset_ids(self.grid_size, self.num_class_tokens)
 
     def build(self, queries_shape, keys_shape=None):
-        self.check_tokens(queries_shape[1], "queries")
+        self.check_heads(self.num_heads, queries=queries_shape)
         shape = (self.num_heads, self.num_buckets)
         self.table = self.add_weight(shape=shape, initializer="zeros", name="table")
         self.built = True
 
     def call(self, queries, keys):
-        self.check_tokens(queries.shape[1], "queries")
+        self.check_heads(self.num_heads, queries=queries.shape, keys=keys.shape)
         table = keras.ops.cast(self.table, self.compute_dtype)
         return queries, keys, read_tables(table[None, :, None], self.ids)
 
     def compute_output_spec(self, queries, keys):
-        self.check_tokens(queries.shape[1], "queries")
+        self.check_heads(self.num_heads, queries=queries.shape, keys=keys.shape)
         shape = (1, self.num_heads, self.num_tokens, self.num_tokens)
         return queries, keys, keras.KerasTensor(shape, dtype=self.compute_dtype)
 

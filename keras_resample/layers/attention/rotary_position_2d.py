@@ -73,7 +73,7 @@ class RotaryPosition2D(PatchGridLayer):
         self.seed = as_seed(seed)
 
     def build(self, queries_shape, keys_shape=None):
-        self._check(queries_shape)
+        self.check_heads(self.num_heads, self.key_dim, queries=queries_shape)
         self.frequencies = self.add_weight(
             shape=(2, self.num_heads, self.key_dim // 2),
             initializer=self._first_frequencies,
@@ -84,7 +84,7 @@ class RotaryPosition2D(PatchGridLayer):
         self.built = True
 
     def call(self, queries, keys):
-        self._check(queries.shape)
+        self.check_heads(self.num_heads, self.key_dim, queries=queries.shape, keys=keys.shape)
         rows, cols = np.indices(self.grid_size).reshape(2, -1)
         places = np.pad(np.stack([cols, rows], axis=1), ((self.num_class_tokens, 0), (0, 0)))
         places = ops.convert_to_tensor(places.astype("float32"))
@@ -93,7 +93,7 @@ class RotaryPosition2D(PatchGridLayer):
         return self._turned(queries, *turn), self._turned(keys, *turn), None
 
     def compute_output_spec(self, queries, keys):
-        self._check(queries.shape)
+        self.check_heads(self.num_heads, self.key_dim, queries=queries.shape, keys=keys.shape)
         turned = [keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in (queries, keys)]
         return (*turned, None)
 
@@ -116,11 +116,3 @@ class RotaryPosition2D(PatchGridLayer):
         x, y = pairs[..., 0], pairs[..., 1]
         turned = ops.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
         return ops.cast(ops.reshape(turned, ops.shape(heads)), self.compute_dtype)
-
-    def _check(self, shape):
-        self.check_tokens(shape[1], "queries")
-        if tuple(shape[2:]) != (self.num_heads, self.key_dim):
-            raise ValueError(
-                f"`queries` must have shape (batch, n, {self.num_heads}, {self.key_dim}). "
-                f"Received: queries of shape {tuple(shape)}"
-            )

@@ -48,9 +48,10 @@ def KeypointViT(
         mode: As of `KeypointRelativeBias`.
         absolute: Whether each token has a learned vector of its place, which does not move with the
             keypoints.
-        missing_keypoints: Whether a keypoint may be NaN, which leaves it out. It costs tables of
-            all places for each image; without, a NaN gives NaN for its own image, and in training
-            for all, by the batch normalizations.
+        missing_keypoints: Whether a keypoint may be NaN or infinite, which leaves it out, as in
+            `ops.similarity_matrix`. It costs tables of all places for each image; without, such a
+            keypoint gives NaN for its own image, and in training for all, by the batch
+            normalizations.
 
     Returns:
         A Functional `keras.Model` from a dict of `"images"` and `"keypoints"` `(b, num_keypoints,

@@ -95,7 +95,7 @@ class TransformerLayers:
         keypoints = keras.Input((num_keypoints, 2), dtype="float32", name="keypoints")
         if not as_bool(missing_keypoints, "missing_keypoints"):
             return images, keypoints, ()
-        return images, keypoints, (~ops.any(ops.isnan(keypoints), axis=-1),)
+        return images, keypoints, (ops.all(ops.isfinite(keypoints), axis=-1),)
 
     def patches(self, images, patch_size, width):
         """Maps (b, rows, columns, width) of patches, whatever the format of the images."""

@@ -257,6 +257,31 @@ def test_bad_arguments(make, inputs, message):
         make()(**inputs)
 
 
+OTHER_HEADS = {
+    "heads": lambda position: position(np.zeros((2, 6, 3, 4)), np.zeros((2, 6, 3, 4))),
+    "heads of keys": lambda position: position(np.zeros((2, 6, 2, 4)), np.zeros((2, 6, 3, 4))),
+    "length": lambda position: position(np.zeros((2, 6, 2, 8)), np.zeros((2, 6, 2, 8))),
+    "rank": lambda position: position(np.zeros((2, 6, 8)), np.zeros((2, 6, 8))),
+    "symbolic": lambda position: position(keras.Input((6, 3, 4)), keras.Input((6, 3, 4))),
+    "an attention": lambda position: kr.layers.RelativeAttention(4, position=position)(TOKENS),
+    "key_dim": lambda position: kr.layers.RelativeAttention(2, 8, position)(TOKENS),
+}
+
+
+@pytest.mark.backends("torch", reason="arguments are checked in Python")
+@pytest.mark.parametrize("what", OTHER_HEADS)
+@pytest.mark.parametrize("name", POSITIONS)
+def test_heads_of_another_number_or_length_are_refused(name, what):
+    if name == "relative" and what in ("length", "key_dim"):
+        return  # it reads no tokens
+    for is_built in (False, True):
+        position = POSITIONS[name]()
+        if is_built:
+            position.build((None, 6, 2, 4), (None, 6, 2, 4))
+        with pytest.raises(ValueError, match=r"`(queries|keys)` must have shape \(batch, n, 2, "):
+            OTHER_HEADS[what](position)
+
+
 @pytest.mark.backends("torch", reason="arguments are checked in Python")
 def test_keypoints_come_with_the_first_call():
     layer = attention_of()

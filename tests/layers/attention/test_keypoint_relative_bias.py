@@ -116,6 +116,21 @@ def test_a_missing_keypoint_may_be_nan_and_stays_in_its_image():
     assert np.isnan(spread[1]).all() and np.isfinite(spread[::2]).all()
 
 
+@pytest.mark.parametrize("kind", ["KeypointRelativeBias", "KeypointWindowBias"])
+def test_one_row_of_keypoints_or_of_present_is_for_all_images(kind):
+    layer = filled(getattr(kr.layers, kind)(2, grid_size=3))
+    present = np.array([[True] * 5, [True, False, True, True, False], [False] * 5])
+
+    def biases(points, present):
+        return layer(points, present, index=0)
+
+    for points, given in ((KEYPOINTS[:1], present), (KEYPOINTS, present[1:2])):
+        found = to_numpy(in_one_piece(biases, points, given))
+        assert found.shape == layer.compute_output_shape(points.shape, given.shape, index=0)
+        each = np.broadcast_to(points, (3, 5, 2)), np.broadcast_to(given, (3, 5))
+        assert_close(found, in_one_piece(biases, *each))
+
+
 def test_keypoints_that_move_by_a_patch_move_the_bias_by_a_token():
     layer = filled(kr.layers.KeypointRelativeBias(2, grid_size=(4, 5)))
     step = np.array([1 / 5, 1 / 4], "float32")
@@ -197,6 +212,7 @@ def test_in_a_functional_model():
         ({}, (2, 4, 2), {}, "`keypoints` must be 5, as at first"),
         ({}, (2, 5, 2), {"index": 1}, "`index` must be below depth=1"),
         ({}, (2, 5, 2), {"present": np.ones((2, 4), bool)}, "`present` must have shape"),
+        ({}, (2, 5, 2), {"present": np.ones((3, 5), bool)}, "must have the batch of `present`, 3"),
     ],
 )
 def test_bad_arguments(arguments, shape, call, message):
