@@ -52,8 +52,13 @@ def KeypointSwin(
     embedding_dim=512,
     num_keypoints=5,
     mode="multihead",
+    share_heads=None,
+    share_depth=None,
     drop_path=0.1,
+    mask_ratio=0.0,
     missing_keypoints=False,
+    attention="auto",
+    stop_gradient=True,
     name=None,
     data_format=None,
 ):
@@ -64,19 +69,25 @@ def KeypointSwin(
     start at zero, and f(P) is of the whole map. All tokens of the last stage are flattened and
     projected to the embedding, as in `ViT`, which is not normalised to length 1.
 
-    | size | blocks of the stages | heads | sides of the maps at 112 x 112 |
+    | size | blocks of the stages | heads | parameters at 112 x 112, 5 keypoints |
     |---|---|---|---|
-    | `"small"` | 2, 2, 12, 2 | 4, 8, 16, 32 | 37, 19, 10, 5 |
-    | `"base"` | 2, 2, 18, 2 | 4, 8, 16, 32 | 37, 19, 10, 5 |
+    | `"small"` | 2, 2, 12, 2 | 4, 8, 16, 32 | 81,272,736 |
+    | `"base"` | 2, 2, 18, 2 | 4, 8, 16, 32 | 100,235,808 |
+
+    Keras counts 2,048 more, the running statistics of the batch normalizations. At 112 x 112 the
+    sides of the maps are 37, 19, 10 and 5.
 
     Args:
         size: `"small"`, `"base"`, or the measures of another one in a dict: `"width"`, `"depths"`,
             `"num_heads"` and `"mlp_ratio"` (4).
-        input_shape, embedding_dim, name, data_format: As of `ViT`.
+        input_shape, embedding_dim, mask_ratio, name, data_format: As of `ViT`.
         patch_size: Side of a patch in pixels.
         window_size: Side of a window in patches.
         num_keypoints, mode, missing_keypoints: As of `KeypointViT`.
+        share_heads, share_depth: As of `KeypointViT`, of the heads and blocks of a stage.
         drop_path: Rate in [0, 1) of the last block's stochastic depth; it grows linearly from 0.
+        attention: As of `WindowAttention`, of all attentions.
+        stop_gradient: As of `KeypointWindowBias`.
 
     Returns:
         A Functional `keras.Model` from a dict of `"images"` and `"keypoints"` `(b, num_keypoints,
@@ -97,14 +108,14 @@ def KeypointSwin(
         - [Swin Transformer V2](https://arxiv.org/abs/2111.09883)
     """
     plan = as_measures(size, SIZES, Swin)
-    make = TransformerLayers(drop_path, sum(plan.depths), data_format)
+    make = TransformerLayers(drop_path, sum(plan.depths), attention, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
     num_keypoints = as_integer(num_keypoints, "num_keypoints")
     make.grid_size(input_shape, patch_size)
     images, keypoints, present = make.keypoint_inputs(input_shape, num_keypoints, missing_keypoints)
     x = make.patches(images, patch_size, plan.width)
-    x = make.normalization(x, "patch_norm")
+    x = make.masked(make.normalization(x, "patch_norm"), mask_ratio)
     number = 0
     for stage, (depth, heads) in enumerate(zip(plan.depths, plan.num_heads, strict=True)):
         if stage:
@@ -112,15 +123,22 @@ def KeypointSwin(
             x = make.dense(x, x.shape[3] // 2, f"merge{stage}_reduction", use_bias=False)
             x = make.normalization(x, f"merge{stage}_norm")
         bias = KeypointWindowBias(
-            heads, depth, x.shape[1:3], window_size, mode, name=f"keypoint_linear_{stage}"
+            heads,
+            depth,
+            x.shape[1:3],
+            window_size,
+            mode,
+            share_heads,
+            share_depth,
+            stop_gradient=stop_gradient,
+            name=f"keypoint_linear_{stage}",
         )
         for index in range(depth):
             shift = window_size // 2 if index % 2 else 0
             moved = bias(keypoints, *present, index=index, shift=shift)
-            attention = WindowAttention(
-                heads, window_size, shift, name=f"layers_{stage}_{index}_attn"
-            )
-            x = _block(make, x, attention(x, bias=moved), plan.mlp_ratio, attention.name, number)
+            block = f"layers_{stage}_{index}"
+            attend = WindowAttention(heads, window_size, shift, attention, name=f"{block}_attn")
+            x = _block(make, x, attend(x, bias=moved), plan.mlp_ratio, block, number)
             number += 1
     inputs = {"images": images, "keypoints": keypoints}
     outputs = make.head(x, embedding_dim, embedding_dim)
@@ -129,7 +147,7 @@ def KeypointSwin(
 
 def _block(make, x, attended, mlp_ratio, name, number):
     """Normalizations behind what is added, as in the second version of Swin."""
-    name, width = name.removesuffix("_attn"), x.shape[3]
+    width = x.shape[3]
     x = make.added(x, make.normalization(attended, f"{name}_norm1"), number, f"{name}_1")
     y = make.dense(x, round(mlp_ratio * width), f"{name}_mlp_fc1")
     y = layers.Activation("gelu", name=f"{name}_mlp_act")(y)

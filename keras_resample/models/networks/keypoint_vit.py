@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.arguments import as_bool, as_integer, as_number
+from keras_resample.arguments import as_bool, as_integer
 from keras_resample.layers.attention.keypoint_relative_bias import KeypointRelativeBias
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
@@ -21,10 +21,14 @@ def KeypointViT(
     embedding_dim=512,
     num_keypoints=5,
     mode="multihead",
+    share_heads=None,
+    share_depth=None,
     absolute=True,
     drop_path=0.1,
     mask_ratio=0.0,
     missing_keypoints=False,
+    attention="auto",
+    stop_gradient=True,
     name=None,
     data_format=None,
 ):
@@ -42,10 +46,10 @@ def KeypointViT(
     Keras counts 2,048 more, the running statistics of the batch normalizations.
 
     Args:
-        size, input_shape, patch_size, embedding_dim, drop_path, mask_ratio, name, data_format: As
-            of `ViT`.
+        size, input_shape, patch_size, embedding_dim, drop_path, mask_ratio, attention, name,
+            data_format: As of `ViT`.
         num_keypoints: Keypoints of an image, such as 5 of a face and 17 of a body.
-        mode: As of `KeypointRelativeBias`.
+        mode, share_heads, share_depth, stop_gradient: As of `KeypointRelativeBias`.
         absolute: Whether each token has a learned vector of its place, which does not move with the
             keypoints.
         missing_keypoints: Whether a keypoint may be NaN or infinite, which leaves it out, as in
@@ -72,14 +76,22 @@ def KeypointViT(
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
     plan = as_measures(size, SIZES, Transformer)
-    make = TransformerLayers(drop_path, plan.depth, data_format)
+    make = TransformerLayers(drop_path, plan.depth, attention, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
     num_keypoints = as_integer(num_keypoints, "num_keypoints")
-    mask_ratio = as_number(mask_ratio, "mask_ratio", "[0, 1)")
     grid_size = make.grid_size(input_shape, patch_size)
     images, keypoints, present = make.keypoint_inputs(input_shape, num_keypoints, missing_keypoints)
-    bias = KeypointRelativeBias(plan.num_heads, plan.depth, grid_size, mode, name="keypoint_linear")
+    bias = KeypointRelativeBias(
+        plan.num_heads,
+        plan.depth,
+        grid_size,
+        mode,
+        share_heads,
+        share_depth,
+        stop_gradient=stop_gradient,
+        name="keypoint_linear",
+    )
     x = make.tokens(images, patch_size, plan.width, mask_ratio, as_bool(absolute, "absolute"))
     for index in range(plan.depth):
         x = make.block(x, plan, index, bias=bias(keypoints, *present, index=index))

@@ -5,9 +5,16 @@ import dataclasses
 import keras
 from keras import layers, ops
 
-from keras_resample.arguments import as_bool, as_data_format, as_integer, as_number
+from keras_resample.arguments import (
+    as_bool,
+    as_data_format,
+    as_integer,
+    as_number,
+    check_choice,
+)
 from keras_resample.layers.attention.absolute_position import AbsolutePosition
 from keras_resample.layers.attention.masked_tokens import MaskedTokens
+from keras_resample.layers.attention.products import PRODUCTS
 from keras_resample.layers.attention.relative_attention import RelativeAttention
 from keras_resample.models.networks.face_layers import projection_dtype
 
@@ -69,12 +76,15 @@ class TransformerLayers:
     Args:
         drop_path: rate of the last block's stochastic depth; those before have less, the first 0.
         depth: number of blocks.
+        attention: which product the attentions take, as of `RelativeAttention`.
         data_format: `"channels_last"`, `"channels_first"` or `None` for the global setting.
     """
 
-    def __init__(self, drop_path, depth, data_format):
+    def __init__(self, drop_path, depth, attention, data_format):
         self.drop_path = as_number(drop_path, "drop_path", "[0, 1)")
         self.depth = depth
+        check_choice(attention, "attention", PRODUCTS)
+        self.attention = attention
         self.data_format = as_data_format(data_format)
 
     def grid_size(self, input_shape, patch_size):
@@ -118,13 +128,26 @@ class TransformerLayers:
         x = layers.Reshape((grid_size[0] * grid_size[1], width), name="tokens")(x)
         if absolute:
             x = AbsolutePosition(grid_size, name="pos_embed")(x)
-        return MaskedTokens(mask_ratio, name="mask_token")(x) if mask_ratio else x
+        return self.masked(x, mask_ratio)
+
+    def masked(self, x, mask_ratio):
+        """Tokens or maps of them; training puts a learned one for a share of each image's."""
+        if not as_number(mask_ratio, "mask_ratio", "[0, 1)"):
+            return x
+        shape = x.shape[1:]
+        if len(shape) == 2:
+            return MaskedTokens(mask_ratio, name="mask_token")(x)
+        x = layers.Reshape((shape[0] * shape[1], shape[2]), name="tokens")(x)
+        x = MaskedTokens(mask_ratio, name="mask_token")(x)
+        return layers.Reshape(shape, name="maps")(x)
 
     def block(self, x, plan, index, position=None, bias=None):
         """Attention and two dense layers, each with a normalization before, added to the input."""
         name = f"blocks_{index}"
         y = self.normalization(x, f"{name}_norm1")
-        attention = RelativeAttention(plan.num_heads, position=position, name=f"{name}_attn")
+        attention = RelativeAttention(
+            plan.num_heads, position=position, attention=self.attention, name=f"{name}_attn"
+        )
         y = attention(y) if bias is None else attention(y, bias=bias)
         x = self.added(x, y, index, f"{name}_1")
         y = self.normalization(x, f"{name}_norm2")

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.arguments import as_bool, as_integer, as_number, check_choice
+from keras_resample.arguments import as_bool, as_integer, check_choice
 from keras_resample.layers.attention.image_relative_position import ImageRelativePosition
 from keras_resample.layers.attention.relative_bias import RelativeBias
 from keras_resample.layers.attention.rotary_position_2d import RotaryPosition2D
@@ -27,6 +27,7 @@ def ViT(
     absolute=True,
     drop_path=0.1,
     mask_ratio=0.0,
+    attention="auto",
     name=None,
     data_format=None,
 ):
@@ -58,6 +59,8 @@ def ViT(
         drop_path: Rate in [0, 1) of the last block's stochastic depth; it grows linearly from 0.
         mask_ratio: Share in [0, 1) of the tokens that training puts a learned one for, before the
             first block. Published networks mask nothing.
+        attention: As of `RelativeAttention`, of all attentions. "fused" goes without "irpe", which
+            needs the weights of attention.
         name: Name of the model.
         data_format: `"channels_last"`, `"channels_first"` or `None` for the global setting. The
             weights are the same in both.
@@ -80,10 +83,9 @@ def ViT(
         - [CVLface](https://github.com/mk-minchul/CVLface)
     """
     plan = as_measures(size, SIZES, Transformer)
-    make = TransformerLayers(drop_path, plan.depth, data_format)
+    make = TransformerLayers(drop_path, plan.depth, attention, data_format)
     input_shape = as_input_shape(input_shape, ALIGNED_FACE, make.data_format)
     embedding_dim = as_integer(embedding_dim, "embedding_dim")
-    mask_ratio = as_number(mask_ratio, "mask_ratio", "[0, 1)")
     check_choice(position, "position", POSITIONS)
     if not as_bool(absolute, "absolute") and position == "absolute":
         raise ValueError(
