@@ -21,6 +21,7 @@ from keras_resample.models.convert.layouts import (
 )
 from keras_resample.models.convert.state_dict import read
 from keras_resample.models.convert.transformers import (
+    check_form,
     find_transformer,
     transformer_slots,
     without_mask_token,
@@ -56,9 +57,18 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     The embedding is the one before any normalisation to length 1: the length of MagFace's and
     AdaFace's is their measure of quality. AdaFace's own code returns its direction and length.
 
-    CVLface's `ViT` of sizes other than "small" and "base" need a `model`, as do other forms of
-    KP-RPE than the multi-head one: weights do not say how many heads there are. A `mask_token`
-    is left out where the network masks nothing.
+    CVLface's `ViT` of sizes other than "small" and "base" need a `model`: weights do not say how
+    many heads there are. So do networks with keypoints, unless the number of their tables says it.
+    These are of the forms below; CVLface's "keypoint" has tables of one token, which change
+    nothing, and a `model` of mode "absolute" takes them where they are zero. A `mask_token` is left
+    out where the network masks nothing.
+
+    | CVLface's form | `mode`, `share_heads`, `share_depth` of `KeypointViT` |
+    |---|---|
+    | rel_keypoint_splithead_unshared | "multihead", the default |
+    | rel_keypoint_splithead | "multihead", `share_depth=True` |
+    | rel_keypoint_unshared | "relative", `share_depth=False` |
+    | rel_keypoint | "relative" |
 
     The family "torchvision" is its ResNet-18 to 152, ResNeXt and Wide ResNet, and files of the same
     names, such as timm's ResNeXt-101 32x4d. They become an `MSGN` without branches, which takes RGB
@@ -86,7 +96,8 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
     Raises:
         ValueError: For a file of another family, for missing, unexpected or misshapen tensors
             (listed), for a file that is damaged or holds more than tensors, and for a `model`
-            without such a network or made for another family. The model is then unchanged.
+            without such a network, made for another family, or with keypoints in another form. The
+            model is then unchanged.
         FileNotFoundError, ImportError: For a path that is no file, and where the package that
             reads it is not installed.
 
@@ -128,6 +139,7 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
             places, tensors = without_other_classifier(places, tensors)
     elif layout is TRANSFORMER:
         tensors = without_mask_token(places, tensors)
+        check_form(backbone, tensors)
     else:
         _check_epsilon(places, family)
     _check_tensors(places, tensors, layout, prefix)

@@ -12,6 +12,18 @@ NUM_BUCKETS = 49
 # Left out of networks that mask no tokens.
 MASK_TOKEN = "mask_token"
 KEYPOINTS = "keypoint_linear"
+# The released forms of tables of keypoints: which of heads and depths share one.
+FORMS = {
+    "keypoint": {"mode": "absolute", "share_heads": True, "share_depth": True},
+    "rel_keypoint": {"mode": "relative", "share_heads": True, "share_depth": True},
+    "rel_keypoint_unshared": {"mode": "relative", "share_heads": True, "share_depth": False},
+    "rel_keypoint_splithead": {"mode": "multihead", "share_heads": False, "share_depth": True},
+    "rel_keypoint_splithead_unshared": {
+        "mode": "multihead",
+        "share_heads": False,
+        "share_depth": False,
+    },
+}
 
 
 class TransformerSlot:
@@ -81,29 +93,80 @@ def build_transformer(shape, depth):
         "patch_size": patch_size,
         "embedding_dim": shape.of("feature.2.weight", 2)[0],
     }
-    if f"{KEYPOINTS}.weight" not in shape.tensors:
-        return ViT({**measures, "num_heads": _known_heads(measures)}, **options)
-    tables, numbers = shape.of(f"{KEYPOINTS}.weight", 2)
-    heads, rest = divmod(tables, NUM_BUCKETS * depth)
-    if rest or heads < 2:  # tables that heads share look as those of one head
-        raise ValueError(
-            "`model` must be given for another KP-RPE than the multi-head one, as its weights do "
-            f"not say how many heads it has. Received: model=None, {KEYPOINTS} of {tables} rows"
-        )
-    measures["num_heads"] = heads
-    return KeypointViT(measures, num_keypoints=numbers // 2, **options)
-
-
-def _known_heads(measures):
-    """Heads of the published network of these measures; weights do not say how many there are."""
-    for plan in SIZES.values():
-        if all(getattr(plan, name) == value for name, value in measures.items()):
-            return plan.num_heads
+    known = [
+        plan.num_heads
+        for plan in SIZES.values()
+        if all(getattr(plan, name) == value for name, value in measures.items())
+    ]
+    if f"{KEYPOINTS}.weight" in shape.tensors:
+        rows, numbers = shape.of(f"{KEYPOINTS}.weight", 2)
+        heads, form = _only_form(rows, depth, known or _divisors(width))
+        options |= {"num_keypoints": numbers // 2, **form}
+        return KeypointViT({**measures, "num_heads": heads}, **options)
+    if known:
+        return ViT({**measures, "num_heads": known[0]}, **options)
     raise ValueError(
         "`model` must be given for a transformer that is none of "
         f"{', '.join(SIZES)}, as its weights do not say how many heads it has. "
         f"Received: model=None, weights of {measures}"
     )
+
+
+def check_form(network, tensors):
+    """Raises unless the tables of keypoints in a file are of the form that the network has."""
+    names = [f"{KEYPOINTS}.weight", f"{KEYPOINTS}.bias"]
+    layers = [layer for layer in network.layers if layer.name == KEYPOINTS]
+    if not layers or not set(names) <= set(tensors):
+        return
+    (layer,) = layers
+    weight, bias = (tensors[name] for name in names)
+    if weight.ndim != 2:
+        return
+    own = {name: getattr(layer, name) for name in FORMS["keypoint"]}
+    if own["mode"] == "relative" and not own["share_heads"]:
+        own["mode"] = "multihead"  # the same by another name
+    found = _forms_of(len(weight), layer.num_heads, layer.depth)
+    if own not in [FORMS[form] for form in found]:
+        raise ValueError(
+            f"`model` must have tables of keypoints as the file, whose {len(weight)} rows are "
+            f"{_named_forms(found)} for {layer.num_heads} heads and a depth of {layer.depth}. "
+            f"Received: model with {_named_forms(n for n, form in FORMS.items() if form == own)}"
+        )
+    if own["mode"] == "absolute" and (weight.any() or bias.any()):
+        raise ValueError(
+            "`model` must be of another mode than 'absolute' for tables that are not zero: the "
+            "released 'keypoint' has one token, for which they change nothing, and 'rel_keypoint' "
+            f"is of mode 'relative'. Received: model of mode={own['mode']!r}"
+        )
+
+
+def _only_form(rows, depth, heads):
+    """Heads and form of the only network that has so many rows; there may be several."""
+    found = [(count, form) for count in heads for form in _forms_of(rows, count, depth)]
+    if len(found) != 1:
+        raise ValueError(
+            "`model` must be given for tables of keypoints of which the weights do not say how "
+            f"many heads there are, and which share one. Received: model=None, {rows} rows, "
+            f"{_named_forms(dict.fromkeys(form for _, form in found))}"
+        )
+    return found[0][0], FORMS[found[0][1]]
+
+
+def _forms_of(rows, heads, depth):
+    """Names of the released forms that have so many rows."""
+    counts = {
+        name: (1 if form["share_heads"] else heads) * (1 if form["share_depth"] else depth)
+        for name, form in FORMS.items()
+    }
+    return [name for name, count in counts.items() if rows == NUM_BUCKETS * count]
+
+
+def _named_forms(names):
+    return " or ".join(map(repr, names)) or "none of the released forms"
+
+
+def _divisors(width):
+    return [heads for heads in range(1, width + 1) if width % heads == 0]
 
 
 def _named(layer):
