@@ -1,5 +1,7 @@
 """The bias by keypoints: against the reference, a loop, and what the formula promises."""
 
+import math
+import sys
 from pathlib import Path
 
 import keras
@@ -8,7 +10,7 @@ import pytest
 from keras import ops
 
 import keras_resample as kr
-from keras_resample.ops.relative_position import bucket_ids
+from keras_resample.ops.relative_position import bucket_ids, read_tables
 from tests.layer_test_case import check_layer
 from tests.numerics import assert_close, gradients, in_one_piece, to_numpy
 
@@ -64,6 +66,37 @@ def test_biases_are_those_of_the_reference(name):
     expected = GOLDENS[f"{name}/bias"]
     found = to_numpy(in_one_piece(layer, keypoints))
     assert_close(found[:, : expected.shape[1]], expected)
+    ids = to_numpy(kr.ops.relative_position_buckets((side, side))[0])
+    tables = GOLDENS[f"{name}/tables"]
+    read = np.take_along_axis(tables, np.broadcast_to(ids, (*tables.shape[:3], *ids.shape)), -1)
+    assert_close(found, np.broadcast_to(read, found.shape))
+
+
+def test_places_from_the_keypoints_are_those_of_the_reference():
+    """A head for each coordinate of a keypoint, in all buckets."""
+    places = GOLDENS["rel14"]
+    layer = kr.layers.KeypointRelativeBias(10, grid_size=14)
+    layer.build((None, 5, 2))
+    layer.kernel.assign(np.eye(10)[:, None, :, None] * np.ones(49))
+    found = to_numpy(in_one_piece(layer, GOLDENS["kp"].astype("float32")))[0]
+    assert_close(found[..., 0], places.transpose(0, 2, 1))
+    assert not np.ptp(found, axis=-1).any()
+
+
+@pytest.mark.parametrize("kind", ["KeypointRelativeBias", "KeypointWindowBias"])
+def test_tables_are_not_those_of_each_place_in_each_image(kind, monkeypatch):
+    """What is read has `49 heads (places + images)` numbers, not places times images."""
+    sizes = []
+
+    def counted(tables, ids):
+        sizes.append(math.prod(tables.shape))
+        return read_tables(tables, ids)
+
+    layer = filled(getattr(kr.layers, kind)(2, grid_size=7))
+    monkeypatch.setattr(sys.modules[type(layer).__module__], "read_tables", counted)
+    points = RANDOM.uniform(0, 1, (30, 5, 2)).astype("float32")
+    layer(points, index=0)
+    assert sum(sizes) == 49 * 2 * (7 * 7 + 30)
 
 
 def test_the_absolute_form_is_that_of_the_paper():
