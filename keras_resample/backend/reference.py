@@ -271,6 +271,11 @@ def fuses_attention(bias, dtype):
     return True
 
 
+def gelu(x):
+    """`x` times the normal distribution's share below `x`."""
+    return ops.gelu(x, approximate=False)
+
+
 def grouped_convolution(inputs, kernel, strides, padding, data_format, dilation_rate):
     """Convolution whose groups are told by the channels of `inputs` over those of the kernel."""
     return ops.conv(inputs, kernel, tuple(strides), padding, data_format, dilation_rate)

@@ -190,6 +190,11 @@ def fuses_attention(bias, dtype):
     return False
 
 
+def gelu(x):
+    """See `reference.gelu`; TensorFlow's own has an operation that ONNX files do not know."""
+    return 0.5 * x * (1 + tf.math.erf(x * math.sqrt(0.5)))
+
+
 def mapped(function, values, shape, dtype):
     """See `reference.mapped`: `keras.ops.map` traces the function twice, to learn what it gives."""
     known = [n if isinstance(n, int) else None for n in shape]

@@ -1,5 +1,7 @@
 """Swin with keypoints: its sizes, what keypoints change, and its files."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -81,3 +83,53 @@ def test_it_learns():
 def test_bad_arguments(wrong, message):
     with pytest.raises(ValueError, match=message):
         kr.models.KeypointSwin(**{**TINY, **wrong})
+
+
+@pytest.mark.backends("tensorflow", "jax", reason="Keras writes no SavedModel from PyTorch")
+def test_a_saved_model_has_both_inputs_by_name(tmp_path):
+    tensorflow = pytest.importorskip("tensorflow")
+    model = randomize(kr.models.KeypointSwin(**TINY))
+    model.export(tmp_path / "served", verbose=False)
+    served = tensorflow.saved_model.load(tmp_path / "served")
+    _, named = served.signatures["serving_default"].structured_input_signature
+    assert set(named) == {"images", "keypoints"}
+    expected = model.predict(INPUTS, verbose=0)
+    assert_close(served.serve(INPUTS).numpy(), expected)
+    other = {**INPUTS, "keypoints": INPUTS["keypoints"][::-1]}
+    assert np.abs(served.serve(other).numpy() - expected).max() > 1e-3
+
+
+@pytest.mark.in_turn
+def test_masked_tokens():
+    """In training a learned token is put for some; embeddings are as without otherwise."""
+    masked, whole = (kr.models.KeypointSwin(**TINY, mask_ratio=rate) for rate in (0.5, 0.0))
+    randomize(masked)
+    assert masked.get_layer("mask_token").rate == 0.5
+    assert masked.count_params() - whole.count_params() == 8
+    others = [w for w in masked.weights if "mask_token" not in w.path]
+    whole.set_weights([to_numpy(weight) for weight in others])
+    assert_close(masked.predict(INPUTS, verbose=0), whole.predict(INPUTS, verbose=0))
+    maps = [
+        keras.Model(model.input, model.get_layer("layers_0_0_attn").input[0])
+        for model in (masked, whole)
+    ]
+    seen, expected = (to_numpy(model(INPUTS, training=True)) for model in maps)
+    assert seen.shape == (3, 6, 7, 8)
+    token = to_numpy(masked.get_layer("mask_token").token)[0, 0]
+    is_masked = np.all(seen == token, axis=-1)
+    assert np.array_equal(is_masked.sum((1, 2)), [21] * 3)
+    assert_close(seen[~is_masked], expected[~is_masked])
+    with pytest.raises(ValueError, match="`mask_ratio` must be"):
+        kr.models.KeypointSwin(**TINY, mask_ratio=1.0)
+
+
+@pytest.mark.in_turn
+def test_its_gelu_is_the_exact_one(tmp_path):
+    model = randomize(kr.models.KeypointSwin(**TINY))
+    activation = model.get_layer("layers_1_1_mlp_act").activation
+    x = np.linspace(-9, 9, 1001).astype("float32")
+    expected = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in x.astype("float64")]
+    assert_close(activation(keras.ops.convert_to_tensor(x)), expected, 1e-6 / 9)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_layer("layers_1_1_mlp_act").activation is activation

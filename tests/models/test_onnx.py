@@ -15,7 +15,11 @@ INPUTS = {
 }
 TINY = {"input_shape": (14, 14, 1), "embedding_dim": 4}
 VIT = {**TINY, "size": {"width": 8, "depth": 1, "num_heads": 2}, "patch_size": 7}
-SWIN = {**TINY, "size": {"width": 8, "depths": (1,), "num_heads": (2,)}, "window_size": 3}
+# Maps of 5 and of 3 in windows of 2: padded, shifted, and merged between two stages.
+SWIN = {**TINY, "size": {"width": 8, "depths": (2, 2), "num_heads": (2, 2)}, "window_size": 2}
+SWIN |= {"input_shape": (16, 16, 1)}
+NETWORKS = {"KeypointViT": VIT, "KeypointSwin": SWIN}
+LARGER = {**INPUTS, "images": RANDOM.normal(size=(3, 16, 16, 1)).astype("float32")}
 IS_TORCH = keras.backend.backend() == "torch"
 
 
@@ -42,24 +46,42 @@ def exported(model, inputs, path):
     return onnxruntime.InferenceSession(path), expected
 
 
-def check_keypoints(model, path):
-    session, expected = exported(randomize(model), INPUTS, path)
+def check_keypoints(model, path, inputs=INPUTS):
+    """What runs the file, which has both inputs by name and follows the keypoints."""
+    session, expected = exported(randomize(model), inputs, path)
     assert {each.name for each in session.get_inputs()} == {"images", "keypoints"}
-    assert_close(session.run(None, INPUTS)[0], expected)
-    moved = {**INPUTS, "keypoints": INPUTS["keypoints"] + 0.5}
+    assert_close(session.run(None, inputs)[0], expected)
+    moved = {**inputs, "keypoints": inputs["keypoints"] + 0.5}
     assert np.abs(session.run(None, moved)[0] - expected).min(axis=0).max() > 1e-3
     if not IS_TORCH:
-        one = {name: x[:1] for name, x in INPUTS.items()}
+        one = {name: x[:1] for name, x in inputs.items()}
         assert_close(session.run(None, one)[0], expected[:1])
+    return session
 
 
 def test_keypoint_vit(tmp_path):
     check_keypoints(kr.models.KeypointViT(**VIT), tmp_path / "model.onnx")
 
 
-@pytest.mark.backends("torch", reason="tf2onnx has no gelu, and JAX's is as of other models")
+@pytest.mark.parametrize("name", ["KeypointViT", "KeypointSwin"])
+def test_missing_keypoints(name, tmp_path):
+    inputs = INPUTS if name == "KeypointViT" else LARGER
+    model = getattr(kr.models, name)(**NETWORKS[name], missing_keypoints=True)
+    session = check_keypoints(model, tmp_path / "model.onnx", inputs)
+    points = inputs["keypoints"].copy()
+    points[0, 1], points[1, 2, 0], points[2] = np.nan, np.inf, np.nan
+    broken = {**inputs, "keypoints": points}
+    expected = keras.ops.convert_to_numpy(model(broken))
+    assert np.isfinite(expected).all()
+    assert_close(session.run(None, broken)[0], expected)
+
+
 def test_keypoint_swin(tmp_path):
-    check_keypoints(kr.models.KeypointSwin(**SWIN), tmp_path / "model.onnx")
+    model = kr.models.KeypointSwin(**SWIN)
+    attentions = [x for x in model.layers if isinstance(x, kr.layers.WindowAttention)]
+    shapes = [(attention.shift, *attention.output.shape[1:3]) for attention in attentions]
+    assert shapes == [(0, 5, 5), (1, 5, 5), (0, 3, 3), (1, 3, 3)]
+    check_keypoints(model, tmp_path / "model.onnx", LARGER)
 
 
 @pytest.mark.backends("tensorflow", "jax", reason="where sizes are unknown in a trace")

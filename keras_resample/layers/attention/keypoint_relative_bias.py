@@ -163,7 +163,9 @@ class KeypointRelativeBias(BucketLayer):
         kernel = ops.reshape(kernel, (-1, 2, *kernel.shape[1:]))
         if present is not None:
             present = ops.cast(present, "bool")
-            keypoints = ops.where(present[:, :, None], keypoints, 0.0)
+            # By infinity, as tf2onnx multiplies by any other condition, and NaN times 0 is NaN.
+            is_missing = ops.isinf(ops.where(present[:, :, None], 0.0, float("inf")))
+            keypoints = ops.where(is_missing, 0.0, keypoints)
         moved = ops.tensordot(keypoints, kernel, axes=2)
         if self.mode == "absolute":
             return None, (bias + moved)[:, :, None]

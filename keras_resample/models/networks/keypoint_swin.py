@@ -9,6 +9,7 @@ from keras_resample.arguments import as_integer, as_integers, as_number
 from keras_resample.layers.attention.keypoint_window_bias import KeypointWindowBias
 from keras_resample.layers.attention.window_attention import WindowAttention
 from keras_resample.layers.blocks.patch_merging import PatchMerging
+from keras_resample.models.networks.exact_gelu import exact_gelu
 from keras_resample.models.networks.face_layers import ALIGNED_FACE
 from keras_resample.models.networks.torch_layers import as_input_shape
 from keras_resample.models.networks.transformer_layers import TransformerLayers, as_measures
@@ -150,6 +151,6 @@ def _block(make, x, attended, mlp_ratio, name, number):
     width = x.shape[3]
     x = make.added(x, make.normalization(attended, f"{name}_norm1"), number, f"{name}_1")
     y = make.dense(x, round(mlp_ratio * width), f"{name}_mlp_fc1")
-    y = layers.Activation("gelu", name=f"{name}_mlp_act")(y)
+    y = layers.Activation(exact_gelu, name=f"{name}_mlp_act")(y)
     y = make.dense(y, width, f"{name}_mlp_fc2")
     return make.added(x, make.normalization(y, f"{name}_norm2"), number, f"{name}_2")
