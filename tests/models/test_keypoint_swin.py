@@ -44,6 +44,12 @@ def test_sides_and_weights_of_the_paper():
     assert [model.get_layer(f"layers_2_{index}_attn").shift for index in range(3)] == [0, 2, 0]
 
 
+@pytest.mark.backends("torch", reason="numbers of weights")
+def test_parameters_of_the_small_one():
+    statistics = 2 * (512 + 512)
+    assert kr.models.KeypointSwin("small").count_params() == 81_272_736 + statistics
+
+
 def test_keypoints_matter_and_files_keep_them(tmp_path):
     model = kr.models.KeypointSwin(**TINY)
     first = model.predict(INPUTS, verbose=0)
