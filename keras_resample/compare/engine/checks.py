@@ -69,6 +69,18 @@ def size(value, name):
     return _check(sides, must)(value, name)
 
 
+def value_range(value, name):
+    """Check of two numbers, the lower first, as a pair."""
+    must = "must be two numbers, the lower first"
+
+    def bounds(value, name):
+        if isinstance(value, (list, tuple)):
+            value = [_read(bound, float) for bound in value]
+        return arguments.as_value_range(value, name)
+
+    return _check(bounds, must)(value, name)
+
+
 def size_text(value, name):
     """Check of two positive integers, as a pair or as the text HEIGHTxWIDTH."""
     pair = value.split("x") if isinstance(value, str) else value

@@ -10,9 +10,13 @@ from keras_resample.version import __version__
 
 # Say how to run, and not what.
 UNSAID = ("overwrite", "report")
+# In place of a default: has to be given.
+REQUIRED = dataclasses.MISSING
 
 
-def setting(default, text, check, metavar=None, free=False, nargs=None, words=str, **kwargs):
+def setting(
+    default, text, check, metavar=None, free=False, nargs=None, words=str, place=False, **kwargs
+):
     """A field of a class of settings, which is an option of the command line too.
 
     Args:
@@ -25,10 +29,11 @@ def setting(default, text, check, metavar=None, free=False, nargs=None, words=st
             continued with another one.
         nargs: number of words, as of argparse.
         words: function from a value, or from each of several, to its word in a command.
+        place: whether it is known by its place in a command, and not by an option.
         **kwargs: of `dataclasses.field`.
     """
     about = {"text": text, "check": check, "metavar": metavar, "free": free}
-    about |= {"nargs": nargs, "words": words}
+    about |= {"nargs": nargs, "words": words, "place": place}
     return dataclasses.field(default=default, metadata=about, **kwargs)
 
 
@@ -83,10 +88,7 @@ class Settings:
     )
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value is not None or field.default is not None:
-                setattr(self, field.name, field.metadata["check"](value, field.name))
+        check_fields(self)
 
     def numbers(self):
         """The settings that the numbers of a run depend on, as JSON values."""
@@ -117,6 +119,18 @@ class Settings:
         return vars(type(self)())
 
 
+def check_fields(settings):
+    """Brings each field of settings to its one form; one that is left out stays `None`.
+
+    Raises:
+        SettingError: for the first that cannot be used.
+    """
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value is not None or field.default is not None:
+            setattr(settings, field.name, field.metadata["check"](value, field.name))
+
+
 def own_first(settings):
     """The fields of settings, or of their class: those of the task, then those of every task."""
     shared = Settings.__dataclass_fields__
@@ -128,8 +142,16 @@ def flag(field):
     return ("--no-" if field.default is True else "--") + field.name.replace("_", "-")
 
 
+def word(name, settings):
+    """What a command says for the setting `name`: its option, or the word of its place."""
+    for field in dataclasses.fields(settings):
+        if field.name == name and field.metadata["place"]:
+            return field.metadata["metavar"]
+    return "--" + name.replace("_", "-")
+
+
 def add_options(parser, settings):
-    """Adds an option for each field of a class of settings; what is not given is left out."""
+    """Adds an argument for each field of a class of settings; what is not given is left out."""
     for field in own_first(settings):
         about, default = field.metadata, field.default
         text, kwargs = about["text"], {}
@@ -137,8 +159,12 @@ def add_options(parser, settings):
             kwargs["action"] = "store_false" if default else "store_true"
         else:
             kwargs = {"nargs": about["nargs"], "metavar": about["metavar"]}
-            if default is not None and "(default" not in text:
+            if default not in (None, REQUIRED, ()) and "(default" not in text:
                 shown = map(about["words"], default if about["nargs"] else [default])
                 text += f" (default: {' '.join(shown)})"
-        text = text.replace("%", "%%")
-        parser.add_argument(flag(field), dest=field.name, help=text, **kwargs)
+        kwargs["help"] = text.replace("%", "%%")
+        if about["place"]:
+            parser.add_argument(field.name, **kwargs)
+        else:
+            kwargs["required"] = default is REQUIRED
+            parser.add_argument(flag(field), dest=field.name, **kwargs)

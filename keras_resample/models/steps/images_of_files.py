@@ -41,7 +41,7 @@ def images_of_files(paths, encoder, batch_size, value_range=None, trained_range=
             "for others read them: kr.datasets.image_files(paths, size=(height, width)). "
             f"Received: an encoder of inputs of shape {shape}"
         )
-    found_range = _range_of_files(value_range, trained_range, encoder)
+    found_range = range_of_files(value_range, trained_range, encoder)
     data_format = format_of_images(shape, encoder)
     channels, *size = shape[1:] if data_format == "channels_first" else (shape[3], *shape[1:3])
     return image_files(
@@ -54,7 +54,8 @@ def images_of_files(paths, encoder, batch_size, value_range=None, trained_range=
     )
 
 
-def _range_of_files(value_range, trained_range, encoder):
+def range_of_files(value_range, trained_range, encoder):
+    """The range of values that files are read in; arguments and errors of `images_of_files`."""
     found = (0.0, 1.0) if value_range is None else as_value_range(value_range)
     if trained_range not in (None, found):
         raise ValueError(
@@ -65,7 +66,7 @@ def _range_of_files(value_range, trained_range, encoder):
     if names:
         raise ValueError(
             "`images` given as paths are read in [0, 1], and this encoder scales its images "
-            "itself, or may. Say the range of training as for kr.datasets.image_files: "
-            f"embed(paths, value_range=(0, 255)). Received: paths, and {names[0]!r} inside"
+            "itself, or may. Say the range of training as for kr.datasets.image_files, such as "
+            f"value_range=(0, 255). Received: paths, and {names[0]!r} inside"
         )
     return found
