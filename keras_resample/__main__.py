@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_resample.compare.command import main
+from keras_resample.commands.dispatch import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -24,7 +24,7 @@ import pytest  # noqa: E402
 # Files, numbers, pictures, pages and experiments stand on what is tested on every backend. Of a run
 # on several, the last one tests them, but for the tests marked `every_backend`.
 ONE_BACKEND = (
-    *("compare/", "datasets/", "example_scripts/", "metrics/", "visualization/"),
+    *("commands/", "compare/", "datasets/", "example_scripts/", "metrics/", "visualization/"),
     *("callbacks/test_verification_callback.py", "models/test_convert.py", "models/test_from_"),
     *("models/test_published_weights.py", "test_arguments.py", "test_docs.py", "test_examples.py"),
     *("test_files.py", "test_house.py"),

@@ -20,7 +20,7 @@ PUBLIC = {"callbacks", "datasets", "export", "heads", "layers", "losses", "metri
           "ops", "visualization"}  # fmt: skip
 # Room: the rooms that its files may import from, besides itself and the ground.
 ALLOWED = {
-    "": PUBLIC | {"compare"},
+    "": PUBLIC | {"commands"},
     "backend": set(),
     "ops": {"backend"},
     "ops/restoring": OPS,
@@ -56,6 +56,8 @@ ALLOWED = {
     "compare/regions": PUBLIC | {"compare/engine"},
     "compare/keypoints": PUBLIC | {"compare/engine"},
     "compare/resolutions": PUBLIC | METRICS | {"compare/engine"},
+    "commands": PUBLIC
+    | {"compare", "compare/engine", "datasets/files", "datasets/recognition", "models/steps"},
     "compare": {
         "compare/engine",
         "compare/keypoints",

@@ -21,7 +21,7 @@ FRAMEWORKS = {"tensorflow", "jax", "torch"}
 OPTIONAL = {"matplotlib", "PIL", "sklearn", "scipy", "pandas", "safetensors"}
 OPTIONAL |= {"keras_cv", "keras_hub"}
 LONGEST_FILE = 320
-INTERNAL = {"backend", "compare"}
+INTERNAL = {"backend", "commands", "compare"}
 # Methods that Keras documents; a layer only fills them in.
 KERAS_METHODS = {"build", "call", "get_config", "from_config", "compute_output_shape",
                  "compute_output_spec", "get_build_config", "build_from_config", "compute_loss",

@@ -1,19 +1,24 @@
-"""The command line of `python -m keras_resample`."""
+"""The command line of `python -m keras_resample compare`."""
 
 import argparse
-import difflib
 import shlex
 import sys
 
 from keras_resample.compare import SettingError, compare
-from keras_resample.compare.engine.settings import add_options, flag, own_first
+from keras_resample.compare.engine.settings import add_options
+from keras_resample.compare.engine.words import (
+    FAILED,
+    INTERRUPTED,
+    PROGRAM,
+    WRONG_OPTION,
+    check_options,
+    complain,
+    refusal,
+)
 from keras_resample.compare.startup import start
 from keras_resample.compare.tasks import DEFAULT, SETTINGS
-from keras_resample.version import __version__
 
-PROGRAM = "python -m keras_resample"
-# Exit statuses: that of argparse, and that of a program that Ctrl-C ended.
-WRONG_OPTION, INTERRUPTED = 2, 130
+SUMMARY = "compare ways of downsampling: FlowWarp, uniform, full resolution and others"
 
 DESCRIPTIONS = {
     "recognition": """\
@@ -59,13 +64,9 @@ again; more --seeds may be added later.
 
 
 def parser(task=DEFAULT):
-    """The parser of the whole command line, with the options of one task."""
-    top = argparse.ArgumentParser(prog=PROGRAM, description="Learned sampling for Keras 3.")
-    top.add_argument("--version", action="version", version=f"keras_resample {__version__}")
-    commands = top.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-    options = commands.add_parser(
-        "compare",
-        help="compare ways of downsampling: FlowWarp, uniform, full resolution and others",
+    """The parser of the command, with the options of one task."""
+    options = argparse.ArgumentParser(
+        prog=f"{PROGRAM} compare",
         description=DESCRIPTIONS[task],
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -80,67 +81,43 @@ def parser(task=DEFAULT):
         help=f"one of {', '.join(SETTINGS)}; comes first (default: {DEFAULT})",
     )
     add_options(options, SETTINGS[task])
-    return top
+    return options
 
 
 def read(arguments):
     """Settings of the command line; ends the program where they cannot be used."""
-    named = arguments[1] if arguments[:1] == ["compare"] and len(arguments) > 1 else None
-    task = named if named in SETTINGS else DEFAULT
-    if arguments[:1] == ["compare"]:
-        _check_options(arguments[1:], task)
-    options = vars(parser(task).parse_args(arguments))
-    options.pop("subcommand")
+    words = arguments[1:]
+    task = words[0] if words and words[0] in SETTINGS else DEFAULT
+    check_options(words, SETTINGS[task], f"compare {task}")
+    options = vars(parser(task).parse_args(words))
     if options.pop("task") != task:
-        parser(task).error("the task comes first: compare TASK --options")
+        complain("the task comes first: compare TASK --options", "compare")
+        sys.exit(WRONG_OPTION)
     try:
         return SETTINGS[task](**options)
     except SettingError as error:
-        sys.exit(_refusal(error, SETTINGS[task].subcommand))
+        sys.exit(refusal(error, SETTINGS[task], SETTINGS[task].subcommand))
 
 
-def main(arguments=None):
-    """Runs the command line; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+def main(arguments):
+    """Runs the command line, whose first word is `compare`; returns the exit status."""
     settings = read(arguments)
     try:
         start(settings, arguments)
         compare(settings)
     except SettingError as error:
-        return _refusal(error, settings.subcommand)
+        return refusal(error, settings, settings.subcommand)
     except KeyboardInterrupt:
         print(f"\nStopped. To continue, run:\n{_again(arguments)}")
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        print(
-            f"{PROGRAM} {settings.subcommand}: error: {str(error) or 'out of memory'}\n"
+        complain(
+            f"{str(error) or 'out of memory'}\n"
             f"What was finished is kept in {settings.out}. To continue, run:\n{_again(arguments)}",
-            file=sys.stderr,
+            settings.subcommand,
         )
-        return 1
+        return FAILED
     return 0
-
-
-def _check_options(words, task):
-    """Ends the program at a word that is no option; argparse would blame what follows it."""
-    known = ["--help", *map(flag, own_first(SETTINGS[task]))]
-    for option in (word.partition("=")[0] for word in words if word.startswith("--")):
-        if not any(name.startswith(option) for name in known):
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f"did you mean {near[0]}?" if near else "--help lists all."
-            parser(task).error(f"compare {task} has no option {option}; {hint}")
-
-
-def _refusal(error, subcommand):
-    """Prints what is wrong with a setting, as an option; returns the exit status."""
-    option, received = "--" + error.name.replace("_", "-"), error.received
-    if isinstance(received, (list, tuple)):
-        received = " ".join(map(str, received))
-    message = f"error: {option} {error.must}. Received: {option} {received}"
-    if "," in str(received):
-        message += " (several words stand apart, without commas)"
-    print(f"{PROGRAM} {subcommand}: {message}", file=sys.stderr)
-    return WRONG_OPTION
 
 
 def _again(arguments):

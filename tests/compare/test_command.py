@@ -91,12 +91,6 @@ def test_options_become_settings():
     )
 
 
-def test_version(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["--version"])
-    assert keras_resample.__version__ in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("error", "status"),
     [
