@@ -25,7 +25,7 @@ class Check(Command):
 Loads a SavedModel where neither Keras nor this package can be imported, runs each of its endpoints
 on random images, and compares what they return with the model in a .keras file.
 """
-    epilog: ClassVar[str] = "Exit status: 0 where they agree, 2 where they do not."
+    epilog: ClassVar[str] = "Exit status: 0 where they agree, 1 or 2 where not."
 
     folder: str = folder_in_its_place("folder of the SavedModel", checks.existing_folder)
     model: str = file_of_model(".keras file of the model, or of a Recognizer")

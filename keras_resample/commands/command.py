@@ -34,7 +34,7 @@ class Command:
 def keras_file(value, name):
     """Check of the path of a `.keras` file that exists."""
     path = checks.existing_file(value, name)
-    if not path.lower().endswith(".keras"):
+    if not path.endswith(".keras"):
         raise SettingError(name, "must be a .keras file", value)
     return path
 

@@ -56,7 +56,7 @@ and resized to what the network takes.
 """
     epilog: ClassVar[str] = """\
 An .npz file holds `paths` and `embeddings` (n, dim), a .csv file a line for each image: its path,
-and its embedding. Exit status: 0 where it was written, 2 where it could not be.
+and its embedding. Exit status: 0 where it was written, 1 or 2 where it could not be.
 """
 
     model: str = file_of_model(".keras file of the model")
@@ -95,11 +95,11 @@ and its embedding. Exit status: 0 where it was written, 2 where it could not be.
         with files.whole(self.out) as (fresh,):
             _write(fresh, paths, embeddings)
         for file, reason in skipped:
-            print(f"Left out: {file} ({reason})")
+            print(f"Left out: {file!r} ({reason})")
         broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(broken):
             first = paths[broken[0]]
-            print(f"{len(broken)} embeddings are not finite, the first one that of {first}.")
+            print(f"{len(broken)} embeddings are not finite, the first one that of {first!r}.")
         count, dimension = embeddings.shape
         print(f"{self.out} holds {count} embeddings of {dimension} numbers.")
         return 0

@@ -10,10 +10,13 @@ from keras_resample.datasets.files.image_decoding import FileImage
 from keras_resample.models import BTNet, Recognizer, Verifier
 from keras_resample.models.steps.images_of_files import range_of_files
 from keras_resample.models.steps.native_images import resized
+from keras_resample.models.steps.own_scaling import own_scaling
 from keras_resample.ops.resolution_choice import choose_resolution
 
 # Steps whose images of any size are in memory at once: enough to fill those of each resolution.
 STEPS_AT_ONCE = 8
+# What a verifier reads files in whose file says no range.
+UNSAID_RANGE = (0.0, 1.0)
 
 
 def embedder(model, command):
@@ -46,11 +49,15 @@ def _obey(verifier, command):
     must = "must be left out for a Verifier, whose file says it"
     if command.flip and not verifier.flip:
         raise SettingError("flip", must, command.flip)
-    if command.value_range not in (None, verifier.value_range):
-        if verifier.value_range is not None:
-            low, high = verifier.value_range
-            raise SettingError("value_range", f"{must}, {low:g} {high:g}", command.value_range)
-        verifier.value_range = command.value_range
+    if command.value_range is None:
+        return
+    known = verifier.value_range
+    if known is None and not own_scaling(verifier.encoder):
+        known = UNSAID_RANGE
+    if known not in (None, command.value_range):
+        low, high = known
+        raise SettingError("value_range", f"{must}, {low:g} {high:g}", command.value_range)
+    verifier.value_range = command.value_range
 
 
 def _check_encoder(encoder, command):

@@ -55,7 +55,7 @@ package, of a Recognizer its encoder. The SavedModel is compared with the model,
 has neither, before it appears at FOLDER, so that a server never sees one that is wrong.
 A Verifier is not exported; its encoder can be.
 """
-    epilog: ClassVar[str] = "Exit status: 0 where it was written, 2 where it could not be."
+    epilog: ClassVar[str] = "Exit status: 0 where it was written, 1 or 2 where it could not be."
 
     model: str = file_of_model(".keras file of the model, or of a Recognizer")
     folder: str = folder_in_its_place("where to write; its last part is a version: served/face/1")

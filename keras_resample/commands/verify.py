@@ -57,11 +57,12 @@ Exit status: {SAME} for the same, {DIFFERENT} for different, 1 and 2 for errors,
         from keras_resample.commands.embedders import embedder
         from keras_resample.commands.image_paths import readable
         from keras_resample.commands.loading import load
+        from keras_resample.models import Verifier
 
         model = load(self)
         threshold = self.threshold
-        if threshold is None:
-            threshold = getattr(model, "threshold", None)
+        if threshold is None and isinstance(model, Verifier):
+            threshold = model.threshold
         if threshold is None:
             must = f"must be given for a {type(model).__name__}; the file of a Verifier has one"
             raise SettingError("threshold", must, None)

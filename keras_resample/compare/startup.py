@@ -19,7 +19,7 @@ def start(settings, arguments):
     """Goes on where Keras runs on the backend of `settings`, and starts the program anew where not.
 
     Args:
-        settings: `Settings`.
+        settings: what was asked for, with its `backend`, or `None` for Keras's own choice.
         arguments: list of the strings of the command line, for the new start.
 
     Raises:

@@ -58,6 +58,8 @@ def test_what_the_file_of_a_verifier_says_is_obeyed(files, images, paths, rows_o
     status, text = said("embed", path, images, "--value-range", 0, 1, "--out", out)
     assert status == 2 and "--value-range must be left out for a Verifier" in text
     assert "says it, -1 1. Received: --value-range 0.0 1.0" in text
+    status, text = said("embed", files["verifier"], images, "--value-range", -1, 1, "--out", out)
+    assert status == 2 and "says it, 0 1. Received: --value-range -1.0 1.0" in text
     status, text = said("embed", files["verifier"], images, "--flip", "--out", out)
     assert status == 2 and "--flip must be left out for a Verifier" in text
     assert not out.exists()
@@ -100,7 +102,7 @@ def test_what_is_unreadable(files, images, paths, said, tmp_path):
     assert "IMAGE must be an image that can be read (--skip-unreadable leaves others out)" in text
     assert f"Received: IMAGE {bad} (UnidentifiedImageError" in text
     status, text = said(*words, "--skip-unreadable")
-    assert status == 0 and f"Left out: {bad} (UnidentifiedImageError" in text
+    assert status == 0 and f"Left out: '{bad}' (UnidentifiedImageError" in text
     assert np.load(out)["paths"].tolist() == paths[:2]
 
 
@@ -117,11 +119,13 @@ def test_models_that_embed_no_images_are_named(images, said, tmp_path):
 
 
 def test_a_range_that_nobody_knows_has_to_be_said(images, said, tmp_path):
-    path = saved(encoder_of(first=keras.layers.Rescaling(1 / 255)), tmp_path / "scaled.keras")
-    words = ("embed", path, images, "--out", tmp_path / "rows.npz")
-    status, text = said(*words)
-    assert status == 2 and "such as --value-range 0 255. Received" in text
-    assert said(*words, "--value-range", 0, 255)[0] == 0
+    encoder = encoder_of(first=keras.layers.Rescaling(1 / 255))
+    for model in (encoder, kr.models.Verifier(encoder, 0.5)):
+        path = saved(model, tmp_path / "scaled.keras")
+        words = ("embed", path, images, "--out", tmp_path / "rows.npz")
+        status, text = said(*words)
+        assert status == 2 and "such as --value-range 0 255. Received" in text
+        assert said(*words, "--value-range", 0, 255)[0] == 0
 
 
 def test_a_network_of_images_of_any_size(paths, rows_of, tmp_path):
@@ -137,7 +141,7 @@ def test_embeddings_that_are_no_numbers_are_told(images, paths, said, tmp_path):
     path = saved(encoder, tmp_path / "nan.keras")
     status, text = said("embed", path, images, "--out", tmp_path / "rows.npz")
     assert status == 0
-    assert f"3 embeddings are not finite, the first one that of {paths[0]}." in text
+    assert f"3 embeddings are not finite, the first one that of '{paths[0]}'." in text
 
 
 def test_a_write_that_is_interrupted_leaves_what_was_there(
