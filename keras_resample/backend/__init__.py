@@ -23,6 +23,7 @@ from keras_resample.backend.reference import (
     accumulator,
     bilinear_of,
     check_pixels,
+    check_size,
     constant,
     fuses_attention,
     fusion,
@@ -41,6 +42,7 @@ if keras.backend.backend() == "tensorflow":
     from keras_resample.backend.tensorflow import (
         bilinear,
         check_pixels,
+        check_size,
         fuses_attention,
         fusion,
         gather,

@@ -22,6 +22,13 @@ def check_pixels(name, height, width):
         raise ValueError(too_many_pixels(name) + f" Received: {name} of {height} x {width} pixels")
 
 
+def check_size(height, width, sizes, message):
+    """Raises for a size that is none of `sizes` and that only a graph knows, on TensorFlow.
+
+    Others know all sizes, and nothing is to check here.
+    """
+
+
 def index_dtype(*sizes):
     """The dtype of flat indices of so many pixels; int32 where they are known to be few."""
     is_known = all(isinstance(size, int) for size in sizes)

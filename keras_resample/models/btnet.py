@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_resample import files
 from keras_resample.arguments import as_bool, as_integer, as_size
-from keras_resample.layers.trunk.branch_to_trunk import BranchToTrunk
+from keras_resample.layers.trunk.branch_to_trunk import BranchToTrunk, check_keys
 from keras_resample.layers.trunk.graph import copied
 from keras_resample.metrics.arrays import progress_bar, to_numpy, unit_vectors
 from keras_resample.models.gflops import gflops
@@ -33,8 +33,11 @@ class BTNet(keras.Model):
     IResNet50 for 28 x 28 adds 1.1 % to its weights.
 
     1. Train the trunk, best on images of many resolutions
-       (`keras_resample.layers.RandomResolution`), by a `Recognizer`.
-    2. `BTNet(recognizer.encoder, resolutions)`; train each branch by a `BranchTrainer`.
+       (`keras_resample.layers.RandomResolution` in the encoder, which branches leave out), by a
+       `Recognizer`.
+    2. `BTNet(recognizer.encoder, resolutions)`; train each branch by a `BranchTrainer`, and
+       `save_branch`. A branch that comes later: the same with all resolutions, `load_branch` of
+       those that are there, and train the new one.
     3. `network.embed(images)` of any sizes; `network.predict(images)` of one of the resolutions,
        or `network(images)` of several, are the embeddings before the normalisation.
 
@@ -73,6 +76,10 @@ class BTNet(keras.Model):
         self._held = types.SimpleNamespace(encoders={})
         self.built = True
 
+    def __call__(self, images, *args, **kwargs):
+        check_keys(images)
+        return super().__call__(images, *args, **kwargs)
+
     def call(self, images, training=None):
         return self.parts(images, training=training)
 
@@ -87,7 +94,10 @@ class BTNet(keras.Model):
         return self.parts.resolutions
 
     def added_weights(self, resolution):
-        """What the branch of a resolution adds to the trunk, and training may change."""
+        """What the branch of a resolution adds to the trunk; see `BranchToTrunk`.
+
+        Training changes them, but for the kept scale of the last normalization of an `IResNet`.
+        """
         return self.parts.added_weights(as_size(resolution, "resolution"))
 
     def costs(self):
@@ -163,7 +173,8 @@ class BTNet(keras.Model):
         trained for this resolution as a whole.
 
         Args:
-            resolution: (height, width), of a branch, or the trunk's.
+            resolution: (height, width), of a branch, or the trunk's, whose random layers are
+                copied too.
             pretrained: Whether it begins with the weights of branch and trunk, or with fresh ones.
 
         Returns:
@@ -223,15 +234,20 @@ class BTNet(keras.Model):
 
     def _check(self, path, about, resolution):
         if resolution not in self.resolutions:
+            wanted = [*self.resolutions, resolution]
             raise ValueError(
-                f"`path` must be a branch of {list(self.resolutions)}. Received: {str(path)!r}, "
-                f"one of {resolution}"
+                f"`path` must be a branch of {list(self.resolutions)}; for one more make "
+                f"BTNet(network.trunk, {wanted}) and load the file of each branch. "
+                f"Received: {str(path)!r}, one of {resolution}"
             )
         expected = self._about(resolution)
-        for name, words in (("entry", "that enters at"), ("trunk", "of the trunk with the hash")):
+        for name, words, more in (
+            ("entry", "that enters at", "; `entries` of BTNet gives it another entry"),
+            ("trunk", "of the trunk with the hash", ""),
+        ):
             if about.get(name) != expected[name]:
                 raise ValueError(
-                    f"`path` must be a branch {words} {expected[name]!r}. "
+                    f"`path` must be a branch {words} {expected[name]!r}{more}. "
                     f"Received: {str(path)!r}, of {about.get(name)!r}"
                 )
 

@@ -9,46 +9,22 @@ import pytest
 
 import keras_resample as kr
 from keras_resample.models import BranchTrainer, BTNet
+from tests.models.small_branches import (
+    IMAGES,
+    LABELS,
+    RANDOM,
+    influence,
+    make,
+    trained,
+    values_of,
+)
 from tests.numerics import assert_close, to_numpy
 from tests.steps import STEP_BY_STEP
-
-RESOLUTIONS = [(8, 8), (4, 4)]
-RANDOM = np.random.default_rng(0)
-IMAGES = RANDOM.normal(size=(12, 16, 16, 1)).astype("float32")
-LABELS = np.arange(12) % 3
 
 
 @pytest.fixture(autouse=True)
 def channels_last():
     keras.config.set_image_data_format("channels_last")
-
-
-def trunk_of(seed=0, embedding_dim=6):
-    keras.utils.set_random_seed(seed)
-    return kr.models.IResNet((1, 1), (4, 8), (16, 16, 1), embedding_dim)
-
-
-def make(seed=0, **arguments):
-    return BTNet(trunk_of(seed), **{"resolutions": RESOLUTIONS, **arguments})
-
-
-def influence():
-    keras.utils.set_random_seed(1)
-    head = kr.heads.CosFace(3, margin=0.1, scale=8.0)
-    head.build((None, 6))
-    return kr.losses.InfluenceLoss(head)
-
-
-def trained(network, resolution=(4, 4), epochs=1, rate=0.05, weight=0.5, **mode):
-    trainer = BranchTrainer(network, resolution, weight)
-    optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-3)
-    trainer.compile(optimizer, influence(), **mode)
-    history = trainer.fit(IMAGES, LABELS, batch_size=6, epochs=epochs, verbose=0).history
-    return history["loss"]
-
-
-def values_of(weights):
-    return [to_numpy(weight).copy() for weight in weights]
 
 
 def flags(layer):
@@ -200,6 +176,19 @@ def test_files_of_something_else(break_it, message, tmp_path):
 
 
 @pytest.mark.in_turn
+def test_a_branch_is_added_to_those_that_are_there(tmp_path):
+    path = tmp_path / "branch.npz"
+    first = make(resolutions=[(8, 8)])
+    trained(first, (8, 8))
+    first.save_branch(path, (8, 8))
+    more = BTNet(first.trunk, [*first.resolutions, (4, 4)])
+    more.load_branch(path)
+    trained(more, (4, 4))
+    assert_close(more(IMAGES[:, :8, :8]), first(IMAGES[:, :8, :8]), 0)
+    assert more.trunk is first.trunk
+
+
+@pytest.mark.in_turn
 def test_mistakes_are_named(tmp_path):
     network = make()
     for resolution in ((16, 16), (5, 5)):
@@ -213,12 +202,11 @@ def test_mistakes_are_named(tmp_path):
         network.save_branch(tmp_path / "branch.h5", (4, 4))
     one = make(resolutions=[(8, 8)])
     network.save_branch(tmp_path / "branch.npz", (4, 4))
-    with pytest.raises(ValueError, match=r"a branch of \[\(8, 8\)\]"):
+    message = r"a branch of \[\(8, 8\)\]; .* BTNet\(network.trunk, \[\(8, 8\), \(4, 4\)\]\)"
+    with pytest.raises(ValueError, match=message):
         one.load_branch(tmp_path / "branch.npz")
-    trunk = trunk_of()
-    trunk.trainable = False
-    with pytest.raises(ValueError, match="batch normalizations that train"):
-        BranchTrainer(BTNet(trunk, RESOLUTIONS), (4, 4))
+    with pytest.raises(ValueError, match="`images` must have keys of one kind"):
+        network({(8, 8): IMAGES[:, :8, :8], "4x4": IMAGES[:, :4, :4]})
 
 
 def test_predict_takes_one_resolution_after_another():
@@ -227,5 +215,7 @@ def test_predict_takes_one_resolution_after_another():
     for side in (8, 4, 16, 8):
         images = kr.layers.UniformDownsample(size=(side, side))(IMAGES)
         assert_close(network.predict(to_numpy(images), verbose=0), to_numpy(network(images)), 1e-5)
-    with pytest.raises(Exception, match=r"(?s)`images` must have the size|[Rr]eshape"):
-        network.predict(IMAGES[:, :5, :5], verbose=0)
+    # The others have fewer pixels, as many, and one side of a branch.
+    for images in (IMAGES[:, :5, :5], IMAGES[:, :2, :8], IMAGES[:, :8, :4]):
+        with pytest.raises(Exception, match=r"(?s)`images` must have the size of the trunk"):
+            network.predict(images, verbose=0)

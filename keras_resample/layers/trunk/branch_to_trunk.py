@@ -1,8 +1,10 @@
 """One network for images of several resolutions."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_resample import backend
 from keras_resample.arguments import as_data_format, as_size
 from keras_resample.layers.trunk.branching import Branching
 
@@ -21,6 +23,10 @@ class BranchToTrunk(keras.layers.Layer):
 
     Branches start with the weights of the trunk; `keras_resample.models.BranchTrainer` trains them.
 
+    Layers that change the trunk's images at random, such as `RandomResolution` or
+    `keras.layers.RandomFlip`, are the trunk's alone: a branch leaves out those that come before the
+    first layer that learns, and sees its images as they are, in training too.
+
     Args:
         trunk: built Functional `keras.Model` from images to embeddings, such as
             `keras_resample.models.IResNet50()`, a network of `keras.applications` or your own;
@@ -29,7 +35,9 @@ class BranchToTrunk(keras.layers.Layer):
             the trunk's and of maps that the trunk has.
         entries: names of the trunk's layers whose maps the branches give, one for each of
             `resolutions`; later ones of the same size give a branch more layers and share fewer.
-            Default: the ends of the first units with maps of that size.
+            Default: where the first unit that convolves to maps of that size ends, that is at its
+            sum (of a residual unit), or else where several layers read its maps; in a plain chain
+            of layers, which has neither, the first maps of that size.
         data_format: of the trunk's images, `"channels_last"`, `"channels_first"` or `None` for
             `keras.config.image_data_format()`.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
@@ -49,7 +57,8 @@ class BranchToTrunk(keras.layers.Layer):
         ValueError: for a trunk that is not Functional, has several inputs or outputs, batch
             normalizations inside of other layers, or changes the size of images where it has no
             strides; a resolution of another aspect ratio or one that the trunk has no maps of;
-            entries that are none; and images of a size that no branch has.
+            entries that are none; and images of a size that no branch has, or of other channels.
+            Where TensorFlow learns the size only inside of a graph, the graph fails.
 
     Example:
 
@@ -87,10 +96,15 @@ class BranchToTrunk(keras.layers.Layer):
         ]
         self.uppers = [parts.upper(step) for step in steps]
 
+    def __call__(self, images, *args, **kwargs):
+        check_keys(images)
+        return super().__call__(images, *args, **kwargs)
+
     def call(self, images, training=None):
+        training = bool(training)  # of a layer of the trunk the default may be another
         if isinstance(images, dict):
             for resolution, batch in images.items():
-                size = self._size_of(batch)
+                size = self.size_of(batch)
                 if resolution not in (size, word_of(size)):
                     raise ValueError(
                         f"`images` must have the size of their key. Received: {resolution}: images "
@@ -103,46 +117,53 @@ class BranchToTrunk(keras.layers.Layer):
 
     def _embed(self, images, training=None):
         """The embeddings of a batch of one resolution."""
-        size = self._size_of(images)
+        size = self.size_of(images)
         if None in size:
-            return self._embed_unknown(images, training, [self.size, *self.resolutions])
+            return self._embed_unknown(images, training)
         for model in self.parts_of(size):
             images = model(images, training=training)
         return images
 
-    def _embed_unknown(self, images, training, sizes):
-        """The embeddings of a batch whose resolution, one of `sizes`, only the graph knows."""
-        (height, width), *others = sizes
+    def _embed_unknown(self, images, training):
+        """The embeddings of a batch whose resolution only the graph knows."""
         first = self.data_format == "channels_first"
         shape = ops.shape(images)
+        height, width = shape[2:] if first else shape[1:3]
+        sizes = [self.size, *self.resolutions]
+        backend.check_size(height, width, sizes, f"{self._wanted()} Received:")
 
-        def embed():
-            sides = (shape[1], height, width) if first else (height, width, shape[3])
-            # Of images of no resolution at all this is an error.
-            return self._embed(ops.reshape(images, (shape[0], *sides)), training)
+        def embed(size):
+            known = (shape[1], *size) if first else (*size, shape[3])
+            return self._embed(ops.reshape(images, (shape[0], *known)), training)
 
-        if not others:
-            return embed()
-        return ops.cond(
-            ops.equal(shape[2 if first else 1], height),
-            embed,
-            lambda: self._embed_unknown(images, training, others),
+        def fits(size):
+            return ops.logical_and(ops.equal(height, size[0]), ops.equal(width, size[1]))
+
+        def embed_first_of(size, *others):
+            if others:
+                return ops.cond(fits(size), lambda: embed(size), lambda: embed_first_of(*others))
+            return ops.where(fits(size), embed(size), np.nan)  # compilers leave out the check
+
+        return embed_first_of(*sizes)
+
+    def _wanted(self):
+        return (
+            f"`images` must have the size of the trunk, {self.size}, or of a branch, "
+            f"{list(self.resolutions)}."
         )
 
     def index_of(self, resolution):
         """The place of a resolution in `resolutions`."""
         if resolution not in self.resolutions:
-            raise ValueError(
-                f"`images` must have the size of the trunk, {self.size}, or of a branch, "
-                f"{list(self.resolutions)}. Received: {resolution}"
-            )
+            raise ValueError(f"{self._wanted()} Received: {resolution}")
         return self.resolutions.index(resolution)
 
     def added_weights(self, resolution):
-        """What the branch of a resolution adds to the trunk, and training may change.
+        """What the branch of a resolution adds to the trunk, and files of it hold.
 
         Its own layers, and the scales and shifts of its batch normalizations in the trunk; not
-        the moving statistics, which are not trained.
+        the moving statistics. Training changes them, but for those that no training of the trunk
+        changes either: the kept scale of the last normalization of an `IResNet`.
         """
         own = self.own_weights(resolution)
         return [weight for weight in own if not weight.name.startswith("moving_")]
@@ -162,9 +183,11 @@ class BranchToTrunk(keras.layers.Layer):
         return [self.branches[index], self.rests[index]]
 
     def _embed_each(self, images, training):
+        if not images:
+            raise ValueError(f"`images` must be at least one image. Received: images={images!r}")
         places = {}
         for place, image in enumerate(images):
-            places.setdefault(self._size_of(image[None]), []).append(place)
+            places.setdefault(self.size_of(image[None]), []).append(place)
         found = [
             self._embed(ops.stack([images[place] for place in own]), training)
             for own in places.values()
@@ -181,14 +204,23 @@ class BranchToTrunk(keras.layers.Layer):
             return (len(images_shape), *dim)
         return (images_shape[0], *dim)
 
-    def _size_of(self, images):
+    def size_of(self, images):
+        """Height and width of a batch of images, which must have the trunk's channels."""
         shape = tuple(images.shape)
         if len(shape) != 4:
             raise ValueError(
                 "`images` must be a batch (4D), a dict of them by resolution, or a list of images "
                 f"(3D). Received: shape {shape}"
             )
-        return shape[2:] if self.data_format == "channels_first" else shape[1:3]
+        first = self.data_format == "channels_first"
+        axis = 1 if first else 3
+        channels = self.trunk.inputs[0].shape[axis]
+        if shape[axis] not in (channels, None):
+            raise ValueError(
+                f"`images` must have the {channels} channels of the trunk's, {self.data_format}. "
+                f"Received: shape {shape}"
+            )
+        return shape[2:] if first else shape[1:3]
 
     def get_config(self):
         return {
@@ -203,6 +235,15 @@ class BranchToTrunk(keras.layers.Layer):
     def from_config(cls, config):
         trunk = keras.saving.deserialize_keras_object(config["trunk"])
         return cls(**{**config, "trunk": trunk})
+
+
+def check_keys(images):
+    """Raises for a dict of images with keys of several types, which Keras would sort."""
+    if isinstance(images, dict) and len(set(map(type, images))) > 1:
+        raise ValueError(
+            '`images` must have keys of one kind, such as (28, 28) or "28x28". '
+            f"Received: keys {list(images)}"
+        )
 
 
 def word_of(resolution):

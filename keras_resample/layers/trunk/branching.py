@@ -1,6 +1,9 @@
 """A branch and what follows it, made of the layers of a trunk."""
 
+import itertools
+
 import keras
+from keras import ops
 
 from keras_resample.layers.trunk.graph import is_functional, replay, steps_of
 
@@ -37,9 +40,9 @@ class Branching:
     def entry(self, resolution, name=None):
         """The step whose maps the branch of a resolution gives.
 
-        Without a name, of the steps with maps of this size that all later ones depend on: the
-        first that several layers read, as they read the sum of a residual block, and in a plain
-        chain of layers the first.
+        Without a name, of the steps with maps of this size that all later ones depend on: from the
+        first convolution to this size on the first sum, or else maps that several layers read, as
+        a unit without a sum ends; in a plain chain of layers, which has neither, the first step.
 
         Args:
             resolution: (height, width).
@@ -59,7 +62,10 @@ class Branching:
                 f"`resolutions` must be sizes of the trunk's maps, which are {self._sizes()}. "
                 f"Received: {resolution}"
             )
-        return next((step for step in cuts if step.readers > 1), cuts[0])
+        sized = (step for step in self.steps if self.size_of(step.outputs[0]) == resolution)
+        unit = itertools.dropwhile(lambda step: not _convolves(step.layer), sized)
+        ends = (step for step in unit if step.is_cut and (step.is_sum or step.readers > 1))
+        return next(ends, cuts[0])
 
     def _sizes(self):
         sizes = [self.size_of(step.outputs[0]) for step in self.steps if step.is_cut]
@@ -72,15 +78,18 @@ class Branching:
     def branch(self, step, resolution, name):
         """The trunk up to a step on images of its size: copies of the layers, without strides.
 
-        The copies have the weights of the trunk.
+        The copies have the weights of the trunk. Its augmentations are left out.
         """
         channels = self.start.shape[1 if self.data_format == "channels_first" else 3]
         first = self.data_format == "channels_first"
         shape = (channels, *resolution) if first else (*resolution, channels)
         inputs = keras.Input(shape, dtype=self.start.dtype, name="images")
+        augmentations = self._augmentations()
         copies = {}
 
         def copy(layer):
+            if layer in augmentations:
+                return augmentations[layer]
             if isinstance(layer, keras.Layer) and layer not in copies:
                 copies[layer] = without_strides(layer)
             return copies.get(layer, layer)
@@ -95,6 +104,19 @@ class Branching:
         for layer, copied in copies.items():
             copied.set_weights(layer.get_weights())
         return keras.Model(inputs, outputs, name=name)
+
+    def _augmentations(self):
+        """What stands in place of each layer that changes the trunk's images at random.
+
+        A dict from layer to function. They draw random numbers, keep the shape of images, and come
+        before the first layer that learns.
+        """
+        front = itertools.takewhile(lambda step: not _learns(step.layer), self.steps)
+        return {
+            step.layer: _cast_to(step.outputs[0].dtype)
+            for step in front
+            if _is_random(step.layer) and step.inputs[0].shape == step.outputs[0].shape
+        }
 
     def rest(self, step, name):
         """The trunk from a step on: its own layers, but for batch normalizations, copied."""
@@ -152,6 +174,26 @@ def check_trunk(trunk):
                 "`trunk` must have its batch normalizations as layers of its own, for each "
                 f"resolution has others. Received: one inside of {layer.name!r}"
             )
+
+
+def _convolves(layer):
+    return any(len(weight.shape) == 4 for weight in getattr(layer, "weights", ()))
+
+
+def _learns(layer):
+    return bool(getattr(layer, "weights", ())) and not isinstance(layer, keras.layers.Normalization)
+
+
+def _is_random(layer):
+    """Whether a layer holds the state of random numbers, which is no weight."""
+    return len(getattr(layer, "variables", ())) > len(getattr(layer, "weights", ()))
+
+
+def _cast_to(dtype):
+    def cast(images, *args, **kwargs):
+        return images if images.dtype == dtype else ops.cast(images, dtype)
+
+    return cast
 
 
 def _names(steps):

@@ -22,6 +22,12 @@ class Step:
     readers: int = 0
     is_cut: bool = False
 
+    @property
+    def is_sum(self):
+        """Whether tensors of one shape are merged into another one, as a residual unit ends."""
+        shapes = {tuple(tensor.shape) for tensor in (*self.inputs, *self.outputs)}
+        return len(self.inputs) > 1 and len(shapes) == 1
+
 
 def is_functional(layer):
     """Whether a layer is a built model whose layers can be called one by one."""

@@ -6,6 +6,7 @@ import pytest
 
 import keras_resample as kr
 from keras_resample.layers import BranchToTrunk
+from keras_resample.layers.trunk.branching import Branching
 from tests import numerics
 from tests.layer_test_case import check_layer
 from tests.numerics import assert_close, to_numpy
@@ -70,8 +71,8 @@ def test_maps_of_the_trunk_itself_give_its_embedding():
     network = make()
     expected = embed(network.trunk, LARGE)
     for upper, rest in zip(network.uppers, network.rests, strict=True):
-        assert_close(embed(rest, embed(upper, LARGE)), expected, 1e-6)
-    assert_close(embed(network, LARGE), expected, 1e-6)
+        np.testing.assert_array_equal(embed(rest, embed(upper, LARGE)), expected)
+    np.testing.assert_array_equal(embed(network, LARGE), expected)
 
 
 def test_a_branch_is_the_trunk_without_strides():
@@ -86,6 +87,56 @@ def test_a_branch_is_the_trunk_without_strides():
         for weight, own in zip(upper.weights, branch.weights, strict=True):
             assert weight is not own
             np.testing.assert_array_equal(to_numpy(weight), to_numpy(own))
+
+
+def in_front(*front):
+    """A trunk of `make_trunk` behind other layers."""
+    images = keras.Input((28, 28, 3))
+    return keras.Model(images, make_trunk()(keras.Sequential(list(front))(images)))
+
+
+def random_resolution():
+    return [kr.layers.RandomResolution(seed=0)]
+
+
+def scaled_and_mirrored():
+    return [keras.layers.Rescaling(0.5), keras.layers.RandomFlip(seed=0)]
+
+
+def normalised_and_noisy():
+    return [keras.layers.Normalization(mean=0.0, variance=4.0), keras.layers.GaussianNoise(1.0)]
+
+
+def shifted_and_erased():
+    shift = keras.layers.RandomTranslation(0.5, 0.5, seed=0)
+    return [keras.layers.Pipeline([shift]), keras.layers.RandomErasing(1.0, seed=0)]
+
+
+@pytest.mark.parametrize(
+    "front, scale",
+    [
+        (random_resolution, 1.0),
+        (scaled_and_mirrored, 0.5),
+        (normalised_and_noisy, 0.5),
+        (shifted_and_erased, 1.0),
+    ],
+)
+def test_a_branch_sees_its_images_unchanged_in_training(front, scale):
+    plain, network = make(), make(trunk=in_front(*front()))
+    for images, branch, expected in zip(
+        (MIDDLE, SMALL), network.branches, plain.branches, strict=True
+    ):
+        for training in (False, True):
+            wanted = to_numpy(expected(scale * images, training=training))
+            assert_close(branch(images, training=training), wanted, 1e-6)
+
+
+def test_outside_of_training_random_layers_of_the_trunk_do_nothing():
+    network = make(trunk=in_front(*scaled_and_mirrored()))
+    before = [to_numpy(weight).copy() for weight in network.weights]
+    assert_close(network(LARGE), make()(0.5 * LARGE), 1e-6)
+    for weight, old in zip(network.weights, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(weight), old)
 
 
 def test_images_of_any_sizes_keep_their_order():
@@ -201,7 +252,7 @@ def residual():
         (in_another_model, ("layer1_0_add", "layer2_0_add")),
         (chain, ("conv2d", "max_pooling2d")),
         (mobile_net, ("Conv1", "block_1_project_BN")),
-        (residual, ("conv1_conv", "conv2_block1_preact_relu")),
+        (residual, ("conv1_conv", "conv2_block1_out")),
     ],
 )
 def test_any_functional_model_is_a_trunk(trunk, entries):
@@ -211,6 +262,27 @@ def test_any_functional_model_is_a_trunk(trunk, entries):
     for side in (16, 8):
         images = RANDOM.normal(size=(2, side, side, 3)).astype("float32")
         assert np.isfinite(embed(network, images)).all()
+
+
+@pytest.mark.in_turn
+@pytest.mark.parametrize(
+    "network, entries",
+    [
+        ("ResNet50", ("conv1_conv", "conv2_block1_add", "conv3_block1_add", "conv4_block1_add")),
+        ("ResNet50V2", ("conv1_conv", "conv2_block1_out", "conv2_block3_out", "conv3_block4_out")),
+        ("MobileFaceNet", ("conv1", "down1_project_bn", "down2_project_bn", "down3_project_bn")),
+    ],
+)
+def test_a_branch_enters_where_the_first_unit_of_its_size_ends(network, entries):
+    """The sum of a residual unit; in MobileFaceNet the unit that halves the size has none."""
+    if network == "MobileFaceNet":
+        trunk = kr.models.MobileFaceNet((64, 64, 3), 4, (1, 1, 1, 1), 64)
+    else:
+        build = getattr(keras.applications, network)
+        trunk = build(False, None, input_shape=(64, 64, 3), pooling="avg")
+    parts = Branching(trunk, "channels_last")
+    found = [parts.entry((side, side)).layer.name for side in (32, 16, 8, 4)]
+    assert tuple(found) == entries
 
 
 def normalized():
@@ -267,6 +339,10 @@ def test_bad_arguments(trunk, arguments, message):
         ({"7x7": np.zeros((2, 14, 14, 3))}, "the size of their key"),
         (np.zeros((7, 7)), "must be a batch"),
         ([np.zeros((2, 7, 7, 3))], "must be a batch"),
+        ([], "must be at least one image"),
+        (np.zeros((2, 7, 7, 1)), r"the 3 channels of the trunk's, .* Received: shape \(2, 7, 7, 1"),
+        ([np.zeros((7, 7, 1))], "the 3 channels"),
+        ({(7, 7): np.zeros((2, 7, 7, 3)), "14x14": np.zeros((2, 14, 14, 3))}, "keys of one kind"),
     ],
 )
 def test_bad_images(images, message, network_of_mistakes):
