@@ -27,6 +27,13 @@ def check_label_range(labels, num_classes):
         )
 
 
+def check_label_array(labels, num_classes):
+    """Raises unless the labels, an array or a tensor, are integers in [0, num_classes)."""
+    labels = ops.convert_to_numpy(labels)
+    check_labels(labels)
+    check_label_range(labels, num_classes)
+
+
 def missing_labels():
     """The error of a model that is to train or evaluate on images alone."""
     return ValueError(

@@ -1,9 +1,11 @@
 """The classification loss of embeddings under the frozen classifier of another model."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_resample.heads.classifier_outputs import PROBABILITIES, classifier_outputs
+from keras_resample.heads.labels import check_label_range
 from keras_resample.heads.margin_head import MarginHead
 
 # The largest number below which float32, the dtype of labels inside a Keras loss, is exact.
@@ -31,6 +33,10 @@ class InfluenceLoss(keras.losses.Loss):
     images to embeddings with it alone. The weights of the copy are saved in the `.keras` file of
     such a model. The configuration of the loss on its own has none.
 
+    `Recognizer` and `BranchTrainer` check arrays of labels before they train. Any other model hands
+    them to the loss step by step: a label of no class is an error where its value can be read, and
+    makes the loss NaN inside of a compiled step, where it cannot.
+
     Args:
         classifier: A built `MarginHead`, such as `recognizer.head`, or any built layer from
             embeddings (b, dim) to logits (b, num_classes), such as a `Dense` without activation.
@@ -44,7 +50,7 @@ class InfluenceLoss(keras.losses.Loss):
 
     Raises:
         ValueError: For a classifier that is not a built layer, one that ends in a softmax, or one
-            with more than 2^24 classes.
+            with more than 2^24 classes, and for labels of no class wherever they can be read.
 
     Example:
     >>> import keras
@@ -82,6 +88,8 @@ class InfluenceLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Cross-entropy (b,) of each embedding."""
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        if self.num_classes is not None:
+            check_label_range(labels, self.num_classes)
         values = [(v, ops.stop_gradient(v.value)) for v in self.classifier.variables]
         # What the layer assigns to its statistics is forgotten with the scope.
         with keras.StatelessScope(values, initialize_variables=False):
@@ -89,9 +97,19 @@ class InfluenceLoss(keras.losses.Loss):
                 logits = self.classifier(y_pred, labels, training=True)
             else:
                 logits = self.classifier(y_pred, training=False)
-        return ops.sparse_categorical_crossentropy(
-            labels, ops.cast(logits, "float32"), from_logits=True
-        )
+        logits = ops.cast(logits, "float32")
+        found = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        # Of a label out of range some backends make the loss 0.
+        known = ops.logical_and(labels >= 0, labels < logits.shape[-1])
+        return ops.where(known, found, np.nan)
+
+    @property
+    def num_classes(self):
+        """Of the classifier, `None` where its shapes do not say."""
+        if isinstance(self.classifier, MarginHead):
+            return self.classifier.num_classes
+        shape = (self.classifier.get_build_config() or {}).get("input_shape")
+        return None if shape is None else self.classifier.compute_output_shape(shape)[-1]
 
     def get_config(self):
         return {

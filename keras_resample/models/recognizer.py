@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_resample.arguments import as_bool, as_number
 from keras_resample.heads.kernel_checks import check_dimension
-from keras_resample.heads.labels import check_label_range, check_labels, missing_labels
+from keras_resample.heads.labels import check_label_array, missing_labels
 from keras_resample.heads.margin_head import MarginHead
 from keras_resample.metrics.arrays import unit_vectors
 from keras_resample.models.steps.data_order import in_data_order
@@ -202,9 +202,7 @@ class Recognizer(LabelledModel):
 
     def check_labels(self, images, labels):
         """Raises unless the labels are integers of the head's classes."""
-        labels = ops.convert_to_numpy(labels)
-        check_labels(labels)
-        check_label_range(labels, self.head.num_classes)
+        check_label_array(labels, self.head.num_classes)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a step, as `keras.Model.compute_loss`."""

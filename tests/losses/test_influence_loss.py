@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resample.heads import AdaFace, ArcFace, CurricularFace, MarginHead
+from keras_resample.heads import AdaFace, ArcFace, CosFace, CurricularFace, MarginHead
 from keras_resample.losses import InfluenceLoss
 from keras_resample.models import Recognizer
 from tests.numerics import assert_close, check_gradients, gradients, to_numpy, with_values
 from tests.steps import STEP_BY_STEP
 
 CLASSES, DIM = 5, 6
-HEADS = [MarginHead, ArcFace, CurricularFace, AdaFace]
+HEADS = [MarginHead, ArcFace, CosFace, CurricularFace, AdaFace]
 
 
 def batch(n=9, seed=0):
@@ -92,6 +92,25 @@ def test_classifier_and_statistics_never_move(head_class):
     for owner in (head, loss.classifier):
         for weight, old in zip(owner.weights, before, strict=True):
             np.testing.assert_array_equal(to_numpy(weight), old)
+
+
+@pytest.mark.parametrize("make", [built, dense])
+def test_a_label_of_no_class_is_an_error_or_nan(make):
+    """An error where it can be read; in a compiled step, which goes on, the loss is NaN."""
+    labels, embeddings = batch()
+    labels[3] = CLASSES
+    loss = InfluenceLoss(make())
+    assert loss.num_classes == CLASSES
+    with pytest.raises(ValueError, match=r"`labels` must be in \[0, num_classes\)"):
+        loss(labels, embeddings)
+    model = keras.Sequential([keras.Input((DIM,)), keras.layers.Dense(DIM)])
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    try:
+        found = model.evaluate(embeddings, labels, verbose=0)
+    except Exception as error:  # of the loss, or on TensorFlow of the operation
+        assert "labels" in str(error) or "label" in str(error)
+    else:
+        assert np.isnan(found)
 
 
 def test_the_copy_is_independent():
