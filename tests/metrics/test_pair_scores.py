@@ -241,9 +241,27 @@ def test_flip_augmented():
     np.testing.assert_allclose(np.linalg.norm(unit[1:], axis=1), 1)
 
 
-def test_resolution_gain_of_the_paper():
-    assert resolution_gain(80.0, 60.0, 70.0) == 2.0
-    assert resolution_gain(60.0, 60.0, 70.0) == 0.0
+# Table 2 of "Learning Unified Representations for Multi-Resolution Face Recognition": accuracies and
+# gains of 112&7, 112&14, 112&28, 7&7, 14&14 and 28&28.
+HIGH = [57.75, 81.02, 95.90, 60.70, 73.88, 93.58]
+TABLE = {
+    "mm": ([50.58, 49.90, 50.03, 62.57, 78.00, 94.68], [-0.89, -4.82, -305.80, 1.00, 1.00, 1.00]),
+    "mr": ([65.85, 87.47, 96.05, 61.02, 80.32, 95.12], [1.00, 1.00, 1.00, 0.17, 1.56, 1.40]),
+    "mr(v2)": ([65.68, 87.13, 95.70, 60.82, 80.22, 95.63], [0.98, 0.95, -1.33, 0.06, 1.54, 1.86]),
+    "mr(v3)": ([68.80, 88.13, 96.62, 61.62, 80.55, 94.78], [1.36, 1.10, 4.80, 0.49, 1.62, 1.09]),
+    "bt": ([86.10, 94.08, 96.65, 77.78, 90.90, 96.27], [3.50, 2.02, 5.00, 9.13, 4.13, 2.45]),
+}
+
+
+@pytest.mark.parametrize("network", TABLE)
+def test_resolution_gains_of_the_paper(network):
+    """Across resolutions against phi_mr, within one against phi_mm."""
+    accuracies, gains = TABLE[network]
+    reference = [*TABLE["mr"][0][:3], *TABLE["mm"][0][3:]]
+    np.testing.assert_array_equal(np.round(resolution_gain(accuracies, HIGH, reference), 2), gains)
+
+
+def test_resolution_gain_at_its_ends():
     # Where the reference is worse than the baseline a gain stays a gain.
     assert resolution_gain(65.0, 60.0, 50.0) == 0.5
     np.testing.assert_array_equal(resolution_gain([1.0, 2.0], 1.0, [1.0, 3.0]), [np.nan, 0.5])
