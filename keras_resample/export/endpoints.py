@@ -34,6 +34,8 @@ class Contract:
         endpoints: names.
         resolutions: `(height, width)` of a network of several, its own first; else none.
         max_pixels: of an encoded image; larger ones are refused before they are decoded.
+        indicator, rounding: of `keras_resample.ops.choose_resolution`, by which one of
+            `resolutions` serves an image.
     """
 
     input_shape: tuple
@@ -47,6 +49,8 @@ class Contract:
     endpoints: tuple
     resolutions: tuple = ()
     max_pixels: int = MAX_PIXELS
+    indicator: str = "max"
+    rounding: str = "ceil"
 
     @classmethod
     def read(cls, folder):
@@ -62,6 +66,11 @@ class Contract:
                 f"`path` must hold {CONTRACT_FILE} as this version writes it ({error}). "
                 f"Received: path={str(folder)!r}"
             ) from error
+
+    @property
+    def rule(self):
+        """What `keras_resample.ops.choose_resolution` takes after sizes."""
+        return self.resolutions, self.indicator, self.rounding
 
     def shape_of(self, size):
         """Shape of the images of a size, `(height, width)`."""

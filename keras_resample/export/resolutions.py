@@ -68,8 +68,8 @@ def embed_files_of_any_size(embed_each, contract):
 
 
 def _chosen(size, contract):
-    """The index of the resolution, by the largest side, that images of a size are served by."""
-    return choose_resolution_by(tf.experimental.numpy, size, contract.resolutions)
+    """The index of the resolution that images of a size are served by."""
+    return choose_resolution_by(tf.experimental.numpy, size, *contract.rule)
 
 
 def _embed_of_size(embed_one, pixels, size, contract):

@@ -27,6 +27,7 @@ from keras_resample.models.btnet import BTNet
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.steps.image_format import format_of_images
 from keras_resample.models.steps.own_scaling import own_scaling
+from keras_resample.ops.resolution_choice import INDICATORS, ROUNDINGS
 
 # The factor by which byte values lie in [0, 1].
 OF_BYTES = 1.0 / 255.0
@@ -45,6 +46,8 @@ def saved_model(
     bridge=None,
     custom_modules=(),
     max_pixels=MAX_PIXELS,
+    indicator="max",
+    rounding="ceil",
 ):
     """Writes a model as a SavedModel that runs without Keras and without this package.
 
@@ -58,14 +61,16 @@ def saved_model(
       Images are turned as their EXIF orientation says, as every reader of `kr.datasets` does.
 
     A `BTNet` has one for each of its resolutions and finds the branch that serves an image by
-    `keras_resample.ops.choose_resolution`, the smallest resolution that it is not larger than. Its
-    weights are stored once, and all endpoints share them:
+    `keras_resample.ops.choose_resolution`, by default the smallest resolution that it is not larger
+    than. Its weights are stored once, and all endpoints share them:
 
     * `serving_default` takes images of the trunk's size;
     * `embed_14x14`, or whatever the sizes (height x width) of its branches are, those of a branch;
     * `embed_any_size` takes a batch of one size, any. It chooses the branch and resizes the images
       to its resolution (bilinear, antialiased);
     * `serve_jpeg` does so for each file. The images of one branch run together.
+
+    Their embeddings are those of the network, before `BTNet.embed` scales them to length 1.
 
     Dropout and the like are off. An output of float16 or bfloat16 is returned as float32.
 
@@ -106,6 +111,7 @@ def saved_model(
         custom_modules: names of the modules that the bridge imports.
         max_pixels: largest image that `serve_jpeg` decodes. The size is read from the header, so a
             small file of a large image is an error before it takes memory.
+        indicator, rounding: as in `keras_resample.ops.choose_resolution`, of a `BTNet` only.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -136,6 +142,7 @@ def saved_model(
     model = served_model(model)
     contract = _contract(model, output_name, image_size, scale, offset, endpoints, data_format)
     contract.max_pixels = as_integer(max_pixels, "max_pixels")
+    contract.indicator, contract.rounding = _as_rule(indicator, rounding, contract)
     target = as_target(path, overwrite)
     backend = keras.backend.backend()
     bridge = _as_bridge(bridge, backend)
@@ -190,6 +197,20 @@ def input_signature(model):
             f"Received: model={model!r} with inputs of shape {shapes}"
         )
     return (None, *shapes[0][1:]), keras.backend.standardize_dtype(dtype)
+
+
+def _as_rule(indicator, rounding, contract):
+    check_choice(indicator, "indicator", INDICATORS)
+    check_choice(rounding, "rounding", ROUNDINGS)
+    if not contract.resolutions and (indicator, rounding) != (
+        contract.indicator,
+        contract.rounding,
+    ):
+        raise ValueError(
+            "`indicator` and `rounding` choose the branch of a BTNet, and this model has none. "
+            f"Received: indicator={indicator!r}, rounding={rounding!r}"
+        )
+    return indicator, rounding
 
 
 def _contract(model, output_name, image_size, scale, offset, endpoints, data_format):

@@ -82,7 +82,7 @@ def _served(pixels, contract):
     """Images of one size as the model is fed them: at the resolution that serves them, if any."""
     if not contract.resolutions:
         return pixels
-    index = choose_resolution(pixels.shape[1:3], contract.resolutions)
+    index = choose_resolution(pixels.shape[1:3], *contract.rule)
     return resized(pixels, contract.resolutions[int(index)])
 
 

@@ -40,9 +40,9 @@ def random_images(size, count=3, seed=0):
     return np.random.default_rng(seed).uniform(size=(count, *size, 3)).astype("float32")
 
 
-def embedded(network, images):
+def embedded(network, images, *rule):
     """What the network makes of images of any size, by the rule, without an export."""
-    index = kr.ops.choose_resolution(images.shape[1:3], ALL)
+    index = kr.ops.choose_resolution(images.shape[1:3], ALL, *rule)
     resize = kr.layers.UniformDownsample(
         size=ALL[int(index)], antialias=True, data_format="channels_last"
     )
@@ -196,6 +196,30 @@ def test_chosen_endpoints(network, tmp_path):
 
 
 @NATIVE
+@pytest.mark.parametrize("rule", [("min", "near"), ("average", "floor")])
+def test_another_rule(network, tmp_path, rule):
+    """Both endpoints choose by it, the file says so, and the check knows it."""
+    import tensorflow as tf
+
+    options = dict(zip(("indicator", "rounding"), rule, strict=True))
+    path = kr.export.saved_model(network, tmp_path / "1", **options)
+    contract = json.loads((path / "assets.extra" / "keras_resample.json").read_text())
+    assert {name: contract[name] for name in options} == options
+    endpoints = load(path).signatures
+    chosen = [int(kr.ops.choose_resolution(size, ALL, *rule)) for size in SIZES]
+    assert chosen != [int(kr.ops.choose_resolution(size, ALL)) for size in SIZES]
+    for size in SIZES:
+        values = (255 * random_images(size)).round().astype("uint8")
+        images = values.astype("float32") / 255
+        expected = embedded(network, images, *rule)
+        files = tf.constant([png(image) for image in values])
+        for endpoint, sent in (("embed_any_size", tf.constant(images)), ("serve_jpeg", files)):
+            (found,) = endpoints[endpoint](images=sent).values()
+            np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-5)
+    kr.export.check(path, network)
+
+
+@NATIVE
 def test_bytes_of_any_size(tmp_path):
     """A network that scales bytes itself."""
     inputs = keras.Input((8, 8, 3), dtype="uint8")
@@ -218,12 +242,19 @@ def test_bytes_of_any_size(tmp_path):
         ({"endpoints": "embed_8x6"}, "`endpoints`"),
         ({"data_format": "channels_first"}, "`data_format`"),
         ({"image_size": (8, 6)}, "`image_size`"),
+        ({"indicator": "largest"}, "`indicator`"),
+        ({"rounding": "up"}, "`rounding`"),
     ],
 )
 def test_bad_arguments(network, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=f"{message}.*Received: "):
         kr.export.saved_model(network, tmp_path / "1", **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rule_is_of_several_resolutions(network, tmp_path):
+    with pytest.raises(ValueError, match="`indicator` and `rounding` choose .*Received: .*'min'"):
+        kr.export.saved_model(network.trunk, tmp_path / "1", indicator="min")
 
 
 def test_check_refuses_images_of_a_branch(network, path):
