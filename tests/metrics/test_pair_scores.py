@@ -241,8 +241,8 @@ def test_flip_augmented():
     np.testing.assert_allclose(np.linalg.norm(unit[1:], axis=1), 1)
 
 
-# Table 2 of "Learning Unified Representations for Multi-Resolution Face Recognition": accuracies and
-# gains of 112&7, 112&14, 112&28, 7&7, 14&14 and 28&28.
+# Table 2 of "Learning Unified Representations for Multi-Resolution Face Recognition": accuracies
+# and gains of 112&7, 112&14, 112&28, 7&7, 14&14 and 28&28.
 HIGH = [57.75, 81.02, 95.90, 60.70, 73.88, 93.58]
 TABLE = {
     "mm": ([50.58, 49.90, 50.03, 62.57, 78.00, 94.68], [-0.89, -4.82, -305.80, 1.00, 1.00, 1.00]),
