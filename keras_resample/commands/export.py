@@ -26,6 +26,8 @@ ARGUMENTS = (
     "output_name",
     "endpoints",
     "max_pixels",
+    "indicator",
+    "rounding",
     "bridge",
     "custom_modules",
 )
@@ -80,6 +82,18 @@ A Verifier is not exported; its encoder can be.
         nargs="+",
     )
     max_pixels: int = setting(MAX_PIXELS, "largest image that serve_jpeg decodes", checks.integer())
+    indicator: str = setting(
+        "max",
+        "of a BTNet: which side says how large an image is: average, min or max",
+        checks.choice(("average", "min", "max")),
+        metavar="NAME",
+    )
+    rounding: str = setting(
+        "ceil",
+        "of a BTNet: the resolution that serves an image between two: floor, near or ceil",
+        checks.choice(("floor", "near", "ceil")),
+        metavar="NAME",
+    )
     bridge: bool = setting(
         False, "export through TensorFlow on JAX too, to an ordinary graph", checks.switch
     )
