@@ -46,8 +46,8 @@ def KeypointViT(
     Keras counts 2,048 more, the running statistics of the batch normalizations.
 
     Args:
-        size, input_shape, patch_size, embedding_dim, drop_path, mask_ratio, attention, name,
-            data_format: As of `ViT`.
+        size, input_shape, patch_size, embedding_dim, drop_path, mask_ratio: As of `ViT`.
+        attention, name, data_format: As of `ViT`.
         num_keypoints: Keypoints of an image, such as 5 of a face and 17 of a body.
         mode, share_heads, share_depth, stop_gradient: As of `KeypointRelativeBias`.
         absolute: Whether each token has a learned vector of its place, which does not move with the
