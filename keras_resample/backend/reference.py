@@ -22,11 +22,12 @@ def check_pixels(name, height, width):
         raise ValueError(too_many_pixels(name) + f" Received: {name} of {height} x {width} pixels")
 
 
-def check_size(height, width, sizes, message):
-    """Raises for a size that is none of `sizes` and that only a graph knows, on TensorFlow.
+def of_size(images, height, width, sizes, message):
+    """The images; an error for a size that is none of `sizes` and only a graph of TensorFlow knows.
 
     Others know all sizes, and nothing is to check here.
     """
+    return images
 
 
 def index_dtype(*sizes):

@@ -42,11 +42,13 @@ def check_pixels(name, height, width):
         tf.debugging.assert_less_equal(pixels, most, message)
 
 
-def check_size(height, width, sizes, message):
-    """See `reference.check_size`. Not in a fusion, which would leave the assertion out."""
+def of_size(images, height, width, sizes, message):
+    """See `reference.of_size`. Not in a fusion, which would leave the assertion out."""
     with _marked(False):
         fits = [tf.logical_and(height == one[0], width == one[1]) for one in sizes]
-        tf.debugging.Assert(tf.reduce_any(fits), [message, height, width])
+        check = tf.debugging.Assert(tf.reduce_any(fits), [message, height, width])
+        with tf.control_dependencies([check]):
+            return tf.identity(images)
 
 
 def sizes(images):

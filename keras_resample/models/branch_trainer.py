@@ -118,7 +118,7 @@ class BranchTrainer(CheckedModel):
             check_label_array(labels, self.known_classes())
 
     def call(self, images, training=None):
-        self._check_size(images)
+        images = self._of_trunk_size(images)
         maps = self.branch(self.reduce(images), training=training)
         if training and self.distillation_weight:
             target = ops.stop_gradient(self.upper(images, training=False))
@@ -152,13 +152,14 @@ class BranchTrainer(CheckedModel):
             "distillation_weight": self.distillation_weight,
         }
 
-    def _check_size(self, images):
+    def _of_trunk_size(self, images):
         parts = self.network.parts
         size = parts.size_of(images)
         wanted = f"`images` must have the size of the trunk, {parts.size}."
         if None in size:
             sides = ops.shape(images)
             sides = sides[2:] if parts.data_format == "channels_first" else sides[1:3]
-            backend.check_size(*sides, [parts.size], f"{wanted} Received:")
-        elif size != parts.size:
+            return backend.of_size(images, *sides, [parts.size], f"{wanted} Received:")
+        if size != parts.size:
             raise ValueError(f"{wanted} Received: {size}")
+        return images

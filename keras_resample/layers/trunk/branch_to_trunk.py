@@ -130,7 +130,7 @@ class BranchToTrunk(keras.layers.Layer):
         shape = ops.shape(images)
         height, width = shape[2:] if first else shape[1:3]
         sizes = [self.size, *self.resolutions]
-        backend.check_size(height, width, sizes, f"{self._wanted()} Received:")
+        images = backend.of_size(images, height, width, sizes, f"{self._wanted()} Received:")
 
         def embed(size):
             known = (shape[1], *size) if first else (*size, shape[3])
