@@ -34,7 +34,7 @@ Attention as in ViT-S: 196 tokens of 512 channels, 8 heads, batch 16, 5 keypoint
 dense layers before and behind it. B is nothing, a weight (1, heads, 196, 196), or that of
 `KeypointRelativeBias`, with the computation of its tables. "straight" is the same by the formula as
 printed, a table f(P) for each query of each image. "fused" is Keras's `dot_product_attention`,
-"einsum" two products and a softmax. The default is fused on JAX and in PyTorch's inference, else
+"einsum" two products and a softmax. The default is fused in inference on JAX and PyTorch, else
 einsum. Training is forward and backward to all inputs and weights but the keypoints.
 
 The ratio is to the faster attention without a bias: the median over the rounds of CPU time over the
@@ -57,7 +57,7 @@ def straight_bias(keypoints, kernel, bias, ids):
     centers = ops.reshape(uniform_grid((SIDE, SIDE)), (1, -1, 1, 2))
     offsets = ops.reshape(centers - keypoints[:, None], (-1, PATCHES, 2 * KEYPOINTS))
     tables = ops.tensordot(offsets, kernel, axes=1) + bias
-    return read_tables(ops.transpose(tables[:, :, 0], (0, 2, 1, 3)), ids)
+    return read_tables(ids, ops.transpose(tables[:, :, 0], (0, 2, 1, 3)))
 
 
 def biases():

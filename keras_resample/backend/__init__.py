@@ -1,8 +1,8 @@
 """The kernels of the backend that Keras runs on.
 
-The only place of the package, next to `export`, that imports a framework. `reference.py` says
-what a kernel computes, in `keras.ops`; `tensorflow.py`, `jax.py` and `torch.py` compute the same
-faster. All four use these words:
+The only place of the package, next to `export`, that imports a framework. `reference.py`, and
+`attention.py` for attention, say what a kernel computes, in `keras.ops`; `tensorflow.py`, `jax.py`
+and `torch.py` compute the same faster. All use these words:
 
     position    (x, y) of a sample in pixels, the centre of the first pixel at 0
     tap         one of the four pixels around a position: top left, top right, bottom left and
@@ -19,17 +19,21 @@ faster. All four use these words:
 
 import keras
 
+from keras_resample.backend.attention import (
+    attention_logits,
+    fuses_attention,
+    has_fused_attention,
+    read_tables,
+)
 from keras_resample.backend.reference import (
     accumulator,
     bilinear_of,
     check_pixels,
     constant,
-    fuses_attention,
     fusion,
     gather,
     gelu,
     grouped_convolution,
-    has_fused_attention,
     mapped,
     nearest,
     of_size,
@@ -49,6 +53,7 @@ if keras.backend.backend() == "tensorflow":
         grouped_convolution,
         mapped,
         of_size,
+        read_tables,
         significance,
         smallest,
     )
@@ -59,16 +64,21 @@ elif keras.backend.backend() == "jax":
         gather,
         has_fused_attention,
         nearest,
+        read_tables,
     )
 elif keras.backend.backend() == "torch":
     from keras_resample.backend.torch import (
         bilinear,
         constant,
-        fuses_attention,
         gather,
         significance,
         smallest,
         untraced,
+    )
+    from keras_resample.backend.torch_attention import (
+        attention_logits,
+        fuses_attention,
+        read_tables,
     )
 else:
     from keras_resample.backend.reference import bilinear

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from keras_resample.backend import attention
 from keras_resample.backend.reference import grid_gradients, tap_shares
 
 FEW_CHANNELS = 16  # below this the gradient to a shared grid is taken of all images at once
@@ -75,15 +76,21 @@ def gather(table, index, axis=0):
 
 
 def has_fused_attention():
-    """See `reference.has_fused_attention`: Keras's kernel of a TPU is not given the bias, nor a
+    """See `attention.has_fused_attention`: Keras's kernel of a TPU is not given the bias, nor a
     mask, without which it is causal.
     """
     return jax.devices()[0].platform != "tpu"
 
 
-def fuses_attention(bias, dtype):
-    """See `reference.fuses_attention`: a CPU does not compute it in float16."""
-    return dtype != "float16" and has_fused_attention()
+def read_tables(ids, tables):
+    """See `attention.read_tables`."""
+    return attention.read_tables(ids, tables, gather)
+
+
+def fuses_attention(bias, dtype, training=None):
+    """See `attention.fuses_attention`: a CPU has none for float16, and a slower gradient."""
+    slower = training and jax.devices()[0].platform == "cpu"
+    return not slower and dtype != "float16" and has_fused_attention()
 
 
 def nearest(images, rows, cols):

@@ -269,16 +269,6 @@ def fusion():
     return contextlib.nullcontext()
 
 
-def has_fused_attention():
-    """Whether Keras's fused product of attention computes the product."""
-    return True
-
-
-def fuses_attention(bias, dtype):
-    """Whether Keras's fused product of attention is the better one, with this bias or None."""
-    return True
-
-
 def gelu(x):
     """`x` times the normal distribution's share below `x`."""
     return ops.gelu(x, approximate=False)

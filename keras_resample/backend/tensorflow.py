@@ -12,7 +12,7 @@ import math
 import tensorflow as tf
 from keras import ops
 
-from keras_resample.backend import reference
+from keras_resample.backend import attention, reference
 from keras_resample.backend.reference import grid_gradients, tap_shares
 
 FEW_ROWS = 16  # that are compared one by one faster than `argmin` does, and soon compiled
@@ -194,8 +194,13 @@ def smallest(values, count):
     return tf.reduce_min(values, axis=0)[None], index[None]
 
 
-def fuses_attention(bias, dtype):
-    """See `reference.fuses_attention`: two products and a softmax are faster."""
+def read_tables(ids, tables):
+    """See `attention.read_tables`."""
+    return attention.read_tables(ids, tables, gather)
+
+
+def fuses_attention(bias, dtype, training=None):
+    """See `attention.fuses_attention`: two products and a softmax are faster."""
     return False
 
 

@@ -28,6 +28,11 @@ def constant(function):
     return torch.compiler.allow_in_graph(reference.constant(function))
 
 
+def is_traced():
+    """Whether torch.compile or torch.export looks on."""
+    return torch.compiler.is_compiling() or torch.compiler.is_exporting()
+
+
 def untraced(function):
     """See `reference.untraced`."""
     return torch.compiler.disable(function)
@@ -159,8 +164,7 @@ def bilinear(images, positions, weights=None):
 
     `embedding_bag` has no second derivative, and says so.
     """
-    traced = torch.compiler.is_compiling() or torch.compiler.is_exporting()
-    if traced or images.shape[0] == 0 or min(images.shape[1:3]) == 1:
+    if is_traced() or images.shape[0] == 0 or min(images.shape[1:3]) == 1:
         return reference.bilinear(images, positions, weights)
     pixels, reads = images.shape[1] * images.shape[2], positions.shape[1] * positions.shape[2]
     if not images.is_floating_point() and pixels > SPARSE * reads:
@@ -219,8 +223,7 @@ def significance(maps, floor):
     """See `reference.significance`, which takes over while torch.export or torch.compile traces,
     for what fits in the cache as it is, and on a GPU.
     """
-    traced = torch.compiler.is_compiling() or torch.compiler.is_exporting()
-    if traced or not maps.is_cpu or 4 * maps.numel() <= CACHE:
+    if is_traced() or not maps.is_cpu or 4 * maps.numel() <= CACHE:
         return reference.significance(maps, floor)
     return torch.stack([significance_of_one(one, floor) for one in maps])
 
@@ -240,13 +243,6 @@ def gather(table, index, axis=0):
     if axis > 1:
         table, axis = table.flatten(0, axis - 1), 1
     return table.index_select(axis, index.reshape(-1)).reshape(shape)
-
-
-def fuses_attention(bias, dtype):
-    """See `reference.fuses_attention`: its gradient to a bias is slower on a CPU, and may add in
-    no fixed order on a GPU.
-    """
-    return bias is None or not (bias.requires_grad and torch.is_grad_enabled())
 
 
 def smallest(values, count):

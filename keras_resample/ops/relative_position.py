@@ -6,7 +6,6 @@ Tokens are patches of a grid, row by row; the offset of a pair is query minus ke
 import math
 
 import numpy as np
-from keras import ops
 
 from keras_resample import backend
 from keras_resample.arguments import as_integer, as_number, as_size, check_choice
@@ -122,26 +121,21 @@ def offset_ids(size, skip=0):
     return _with_skipped(ids, skip, count), count + bool(skip)
 
 
-def read_tables(tables, ids):
-    """The value of each pair of tokens: `tables[..., query, bucket of the pair]`.
+def read_tables(ids, *tables):
+    """The value of each pair of tokens, `table[..., query, bucket]`, summed over the tables.
 
     Args:
-        tables: `(..., n, num_buckets)`, a row for each query, or `(..., 1, num_buckets)` where all
-            queries share one.
         ids: integer array `(n, n)`, or `(k, n, n)` for the sum of k buckets.
+        *tables: `(..., n, num_buckets)`, a row for each query, or `(..., 1, num_buckets)` where all
+            queries share one. Axes before these broadcast: what fewer tokens or images share need
+            not be repeated.
 
     Returns:
         A tensor `(..., n, n)` of the dtype of the tables.
     """
     if len(ids.shape) == 3:
-        return sum(read_tables(tables, ids[part]) for part in range(ids.shape[0]))
-    *outer, rows, buckets = ops.shape(tables)
-    rows, buckets = int(rows), int(buckets)  # where PyTorch traces they are tensors
-    queries, keys = ids.shape
-    first = buckets * np.arange(queries)[:, None] if rows > 1 else 0
-    flat = ops.convert_to_tensor((ids + first).astype("int32").reshape(-1))
-    values = backend.gather(ops.reshape(tables, (*outer, rows * buckets)), flat, axis=len(outer))
-    return ops.reshape(values, (*outer, queries, keys))
+        return sum(read_tables(part, *tables) for part in ids)
+    return backend.read_tables(ids, tables)
 
 
 def _offsets(size):

@@ -18,6 +18,12 @@ def test_of_the_backend():
     assert backend.fuses_attention(ops.zeros((1, 2, 3, 3)), "float32") is AUTO
 
 
+@pytest.mark.backends("jax", reason="the gradient of JAX's fused product is slow on a CPU")
+def test_training_on_jax():
+    assert not backend.fuses_attention(None, "float32", training=True)
+    assert backend.fuses_attention(None, "float32", training=False)
+
+
 @pytest.mark.backends("jax", reason="the fused product of JAX refuses float16 on a CPU")
 def test_half_precision_on_jax():
     assert not backend.fuses_attention(None, "float16")

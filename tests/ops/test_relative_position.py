@@ -70,7 +70,7 @@ def test_tables_by_a_loop(rows, parts):
             for part in range(parts):
                 expected[..., i, j] += tables[..., i if rows > 1 else 0, ids[part, i, j]]
     given = ids[0] if parts == 1 else ids
-    assert_close(read_tables(ops.convert_to_tensor(tables), given), expected)
+    assert_close(read_tables(given, ops.convert_to_tensor(tables)), expected)
 
 
 @pytest.mark.backends("torch", reason="arguments are checked in Python")

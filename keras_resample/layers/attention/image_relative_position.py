@@ -144,9 +144,9 @@ class ImageRelativePosition(BucketLayer):
             return self._of_pairs(table)[None]
         tokens = ops.cast(tokens, self.compute_dtype) * self.key_dim**-0.5
         if self.share_heads:
-            return read_tables(ops.einsum("bnhd,dk->bhnk", tokens, table[0]), self.ids)
-        return read_tables(ops.einsum("bnhd,hdk->bhnk", tokens, table), self.ids)
+            return read_tables(self.ids, ops.einsum("bnhd,dk->bhnk", tokens, table[0]))
+        return read_tables(self.ids, ops.einsum("bnhd,hdk->bhnk", tokens, table))
 
     def _of_pairs(self, table):
         """`(..., buckets)` read for each pair: `(..., n, n)`."""
-        return read_tables(table[..., None, :], self.ids)
+        return read_tables(self.ids, table[..., None, :])

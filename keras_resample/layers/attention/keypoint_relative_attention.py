@@ -29,6 +29,7 @@ class KeypointRelativeAttention(RelativeAttention):
         keypoints: `(batch, num_keypoints, 2)`, relative (x, y).
         bias: `(batch, heads, n, n)`, what is added to the logits; with keypoints to theirs.
         present: bool `(batch, num_keypoints)`, False for keypoints that are not known.
+        training: as of `RelativeAttention`.
 
     Output shape:
         `(batch, n, channels)`, of the layer's compute dtype.
@@ -95,7 +96,7 @@ class KeypointRelativeAttention(RelativeAttention):
             self.keypoint_bias.check_tokens(tokens_shape[1], "tokens")
             self.keypoint_bias.build(keypoints_shape)
 
-    def call(self, tokens, keypoints=None, bias=None, present=None):
+    def call(self, tokens, keypoints=None, bias=None, present=None, training=None):
         self._check_given(keypoints, present)
         if bias is not None:
             self._check_bias(bias.shape, tokens.shape)
@@ -103,14 +104,14 @@ class KeypointRelativeAttention(RelativeAttention):
             self.keypoint_bias.check_tokens(tokens.shape[1], "tokens")
             own = self.keypoint_bias(keypoints, present, index=0)
             bias = own if bias is None else ops.cast(bias, self.compute_dtype) + own
-        return super().call(tokens, bias)
+        return super().call(tokens, bias, training)
 
     def compute_output_shape(
         self, tokens_shape, keypoints_shape=None, bias_shape=None, present_shape=None
     ):
         return super().compute_output_shape(tokens_shape)
 
-    def compute_output_spec(self, tokens, keypoints=None, bias=None, present=None):
+    def compute_output_spec(self, tokens, keypoints=None, bias=None, present=None, training=None):
         self._check_given(keypoints, present)
         return super().compute_output_spec(tokens, bias)
 

@@ -143,20 +143,17 @@ class KeypointRelativeBias(BucketLayer):
     def _bias_of(self, keypoints, present, table):
         """Bias (batch, heads, n, n) of one depth."""
         with backend.fusion():
-            slope, constant = self._tables(keypoints, present, table)
-            bias = read_tables(constant, self.ids)
-            if slope is not None:
-                bias += read_tables(slope, self.ids)
+            bias = read_tables(self.ids, *self._tables(keypoints, present, table))
         batch, _, queries, keys = ops.shape(bias)
         bias = ops.broadcast_to(bias, (batch, self.num_heads, queries, keys))
         return ops.cast(beside_class_tokens(bias, self.num_class_tokens), self.compute_dtype)
 
     def _tables(self, keypoints, present, table):
-        """f(P) of one depth in two parts.
+        """f(P) of one depth in parts, which are summed.
 
         Returns:
-            `(slope, constant)`: what the place of a query adds, (1 or batch, heads, patches,
-            buckets) or None, and the rest, (batch, heads, 1, buckets).
+            What the place of a query adds, (1 or batch, heads, patches, buckets), unless there is
+            none; and the rest, (batch, heads, 1, buckets).
         """
         kernel = ops.cast(self.kernel[:, table], "float32")
         bias = ops.cast(self.bias[table], "float32")
@@ -168,8 +165,8 @@ class KeypointRelativeBias(BucketLayer):
             keypoints = ops.where(is_missing, 0.0, keypoints)
         moved = ops.tensordot(keypoints, kernel, axes=2)
         if self.mode == "absolute":
-            return None, (bias + moved)[:, :, None]
-        return self._slope(kernel, present), (bias - moved)[:, :, None]
+            return [(bias + moved)[:, :, None]]
+        return [self._slope(kernel, present), (bias - moved)[:, :, None]]
 
     def _slope(self, kernel, present):
         """Tables (1 or batch, heads, patches, buckets) of what the place of a query adds."""

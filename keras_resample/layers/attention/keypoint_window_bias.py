@@ -113,17 +113,17 @@ class KeypointWindowBias(KeypointRelativeBias):
 
     def _bias_in_windows(self, keypoints, present, index, shift):
         """Bias (batch, windows, 1 or heads, n, n) of one depth, in float32."""
-        slope, constant = self._tables(keypoints, present, 0 if self.share_depth else index)
+        *slope, constant = self._tables(keypoints, present, 0 if self.share_depth else index)
         places = places_in_windows(self.grid_size, self.window_size, self._shift(shift))
         inside = (places >= 0).astype("float32")[:, None, :, None]
-        bias = read_tables(constant[:, None], self.ids) * ops.convert_to_tensor(inside)
-        if slope is not None:
-            batch, heads, count, buckets = ops.shape(slope)
-            slope = ops.pad(slope, ((0, 0), (0, 0), (0, 1), (0, 0)))  # a row for padding
+        bias = read_tables(self.ids, constant[:, None]) * ops.convert_to_tensor(inside)
+        if slope:
+            batch, heads, count, buckets = ops.shape(slope[0])
+            slope = ops.pad(slope[0], ((0, 0), (0, 0), (0, 1), (0, 0)))  # a row for padding
             order = ops.convert_to_tensor(np.where(places < 0, count, places).reshape(-1))
             slope = backend.gather(slope, order, axis=2)
             slope = ops.reshape(slope, (batch, heads, *places.shape, buckets))
-            bias += read_tables(ops.transpose(slope, (0, 2, 1, 3, 4)), self.ids)
+            bias += read_tables(self.ids, ops.transpose(slope, (0, 2, 1, 3, 4)))
         return bias
 
     def _checked_index(self, index):

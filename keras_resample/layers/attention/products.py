@@ -8,14 +8,16 @@ from keras_resample import backend
 PRODUCTS = ("auto", "fused", "einsum")
 
 
-def is_fused(attention, bias, dtype):
+def is_fused(attention, bias, dtype, training):
     """Whether the product is Keras's fused one; "auto" is the faster one of the backend."""
     if attention == "fused" and not backend.has_fused_attention():
         raise ValueError(
             "`attention` must be 'einsum' or 'auto' on a TPU, whose fused kernel Keras gives no "
             f"bias. Received: attention={attention!r}"
         )
-    return backend.fuses_attention(bias, dtype) if attention == "auto" else attention == "fused"
+    if attention == "auto":
+        return backend.fuses_attention(bias, dtype, training)
+    return attention == "fused"
 
 
 def dense_of(layer, units, name, **options):
@@ -48,9 +50,7 @@ def weights_of(queries, keys, bias, scale):
         bias: what is added to the logits, or None.
         scale: of the products.
     """
-    logits = ops.einsum("bqhd,bkhd->bhqk", queries * scale, keys)
-    if bias is not None:
-        logits = logits + bias
+    logits = backend.attention_logits(queries, keys, bias, scale)
     dtype = keras.backend.standardize_dtype(logits.dtype)
     if dtype in ("float16", "bfloat16"):
         return ops.cast(ops.softmax(ops.cast(logits, "float32"), axis=-1), dtype)

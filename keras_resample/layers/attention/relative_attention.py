@@ -35,15 +35,16 @@ class RelativeAttention(keras.layers.Layer):
         attention: `"fused"` is `keras.ops.dot_product_attention`, `"einsum"` two products and a
             softmax. `"auto"` is einsum on TensorFlow, where it is faster, on PyTorch while a bias
             is trained, where the fused one is slower and on a GPU may add in no fixed order, on JAX
-            in float16, which its fused one does not compute on a CPU, and where `position` needs
-            the weights. On a TPU it is einsum too, and "fused" is refused: Keras gives its kernel
-            no bias.
+            in training on a CPU, where it is slower, and in float16, which its fused one does not
+            compute on a CPU, and where `position` needs the weights. On a TPU it is einsum too, and
+            "fused" is refused: Keras gives its kernel no bias.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         tokens: `(batch, n, channels)`.
         bias: what is added to the logits, query by key: `(batch, heads, n, n)`, where batch and
             heads may be 1. Default: nothing.
+        training: whether it is; on a CPU JAX's fused product is the quicker one only in inference.
 
     Output shape:
         `(batch, n, channels)`, of the layer's compute dtype.
@@ -99,7 +100,7 @@ class RelativeAttention(keras.layers.Layer):
             self.position.build(heads, heads)
         self.built = True
 
-    def call(self, tokens, bias=None):
+    def call(self, tokens, bias=None, training=None):
         tokens = ops.cast(tokens, self.compute_dtype)
         self._check_tokens(tokens.shape)
         if bias is not None:
@@ -112,14 +113,14 @@ class RelativeAttention(keras.layers.Layer):
         if self.position is not None:
             queries, keys, own = self._positioned(queries, keys)
             bias = own if bias is None or own is None else bias + own
-        outputs = self._attended(queries, keys, values, bias)
+        outputs = self._attended(queries, keys, values, bias, training)
         return self.projection(ops.reshape(outputs, (batch, count, self.width)))
 
     def compute_output_shape(self, tokens_shape, bias_shape=None):
         self._check_tokens(tokens_shape)
         return tuple(tokens_shape)
 
-    def compute_output_spec(self, tokens, bias=None):
+    def compute_output_spec(self, tokens, bias=None, training=None):
         if bias is not None:
             self._check_bias(bias.shape, tokens.shape)
         return keras.KerasTensor(self.compute_output_shape(tokens.shape), dtype=self.compute_dtype)
@@ -148,11 +149,11 @@ class RelativeAttention(keras.layers.Layer):
         results = self.position(queries, keys)
         return [None if x is None else ops.cast(x, self.compute_dtype) for x in results]
 
-    def _attended(self, queries, keys, values, bias):
+    def _attended(self, queries, keys, values, bias, training):
         """What the heads read, (batch, n, heads, key_dim)."""
         scale = (self.width // self.num_heads) ** -0.5
         if not self._on_values:
-            fused = is_fused(self.attention, bias, self.compute_dtype)
+            fused = is_fused(self.attention, bias, self.compute_dtype, training)
             return attend(queries, keys, values, bias, scale, fused)
         weights = weights_of(queries, keys, bias, scale)
         outputs = ops.einsum("bhqk,bkhd->bqhd", weights, values)

@@ -57,7 +57,7 @@ class RelativeBias(PatchGridLayer):
     def call(self, queries, keys):
         self.check_heads(self.num_heads, queries=queries.shape, keys=keys.shape)
         table = keras.ops.cast(self.table, self.compute_dtype)
-        return queries, keys, read_tables(table[None, :, None], self.ids)
+        return queries, keys, read_tables(self.ids, table[None, :, None])
 
     def compute_output_spec(self, queries, keys):
         self.check_heads(self.num_heads, queries=queries.shape, keys=keys.shape)

@@ -40,6 +40,7 @@ class WindowAttention(keras.layers.Layer):
         bias: what is added to the logits: `(batch, windows, heads, n, n)`, such as that of
             `KeypointWindowBias` with the same window and shift; the first three may be 1. Default:
             nothing.
+        training: whether it is; on a CPU JAX's fused product is the quicker one only in inference.
 
     Output shape:
         That of the maps, of the layer's compute dtype.
@@ -91,7 +92,7 @@ class WindowAttention(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, maps, bias=None):
+    def call(self, maps, bias=None, training=None):
         maps = ops.cast(maps, self.compute_dtype)
         channels = self._check_maps(maps.shape)
         if bias is not None:
@@ -109,7 +110,7 @@ class WindowAttention(keras.layers.Layer):
             bias = ops.cast(bias, self.compute_dtype)
             shape = (ops.shape(maps)[0], count, self.num_heads, length, length)
             bias = ops.reshape(ops.broadcast_to(bias, shape), (-1, *shape[2:]))
-        fused = is_fused(self.attention, bias, self.compute_dtype)
+        fused = is_fused(self.attention, bias, self.compute_dtype, training)
         outputs = attend(queries, keys, values, bias, 1.0, fused)
         outputs = self.projection(ops.reshape(outputs, (-1, count, length, channels)))
         return from_windows(outputs, grid_size, self.window_size, shift)
@@ -118,7 +119,7 @@ class WindowAttention(keras.layers.Layer):
         self._check_maps(maps_shape)
         return tuple(maps_shape)
 
-    def compute_output_spec(self, maps, bias=None):
+    def compute_output_spec(self, maps, bias=None, training=None):
         if bias is not None:
             self._check_bias(bias.shape, maps.shape)
         return keras.KerasTensor(self.compute_output_shape(maps.shape), dtype=self.compute_dtype)

@@ -88,9 +88,9 @@ def test_tables_are_not_those_of_each_place_in_each_image(kind, monkeypatch):
     """What is read has `49 heads (places + images)` numbers, not places times images."""
     sizes = []
 
-    def counted(tables, ids):
-        sizes.append(math.prod(tables.shape))
-        return read_tables(tables, ids)
+    def counted(ids, *tables):
+        sizes.extend(math.prod(table.shape) for table in tables)
+        return read_tables(ids, *tables)
 
     layer = filled(getattr(kr.layers, kind)(2, grid_size=7))
     monkeypatch.setattr(sys.modules[type(layer).__module__], "read_tables", counted)
