@@ -18,6 +18,12 @@ BRANCHES = {
 }
 TITLES = TRUNKS | BRANCHES
 METHODS = tuple(TITLES)
+# Losses that a classifier is trained with, and their margins.
+HEADS = {
+    "arcface": ("ArcFace", 0.5),
+    "cosface": ("CosFace", 0.35),
+    "curricularface": ("CurricularFace", 0.5),
+}
 # The high resolution network once more, its small images enlarged another way than bilinear.
 BICUBIC = "bicubic"
 SHOWN = {HIGH: TITLES[HIGH], f"{HIGH} {BICUBIC}": "high resolution, enlarged by bicubic", **TITLES}

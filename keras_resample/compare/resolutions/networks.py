@@ -11,6 +11,7 @@ from keras_resample.compare.resolutions.names import (
     ADAPTER,
     BTNET,
     FIXED_TRUNK,
+    HEADS,
     INFLUENCE,
     MULTI,
     PRETRAINED,
@@ -129,7 +130,8 @@ def added_parameters(model):
 
 
 def _head(settings, num_classes):
-    return heads.ArcFace(num_classes, margin=settings.margin, scale=settings.scale)
+    name, _ = HEADS[settings.head]
+    return getattr(heads, name)(num_classes, margin=settings.margin, scale=settings.scale)
 
 
 def _trunk(settings, image_shape):

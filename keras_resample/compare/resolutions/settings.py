@@ -13,7 +13,7 @@ from keras_resample.compare.engine.sources import (
     fingerprint,
     folder_of,
 )
-from keras_resample.compare.resolutions.names import HIGH, METHODS, MULTI
+from keras_resample.compare.resolutions.names import HEADS, HIGH, METHODS, MULTI
 
 ENCODERS = ("small", "mobilefacenet", "iresnet18", "iresnet34", "iresnet50")
 # What is not given, over palmprints and over faces.
@@ -49,7 +49,10 @@ class ResolutionSettings(SourceSettings):
         trunk: `.keras` file of a trained trunk in place of `encoder`, a Functional model from
             images `(height, width, channels)` in [0, 1] to embeddings, as it is "high" and what
             all but "scratch" start from. Its classifier is the mean embedding of each person.
-        scale, margin: of the ArcFace head; the margin in radians.
+        head: the loss of the classifiers: "arcface", "cosface" or "curricularface".
+        scale: of the head.
+        margin: of the head, that of ArcFace and CurricularFace in radians; 0.5 of these two, 0.35
+            of CosFace.
         branch_learning_rate: of Adam for what starts from the trunk's weights.
         distillation_weight: of "btnet", see `keras_resample.models.BranchTrainer`.
         rank: of the adapters.
@@ -133,8 +136,19 @@ class ResolutionSettings(SourceSettings):
         metavar="FILE",
         free=True,
     )
-    scale: float = setting(32.0, "of the ArcFace head", checks.number("(0, 10000]"))
-    margin: float = setting(0.5, "of the ArcFace head, in radians", checks.number("[0, 3.1415]"))
+    head: str = setting(
+        "arcface",
+        f"the loss of the classifiers: {', '.join(HEADS)}",
+        checks.choice(HEADS),
+        metavar="NAME",
+    )
+    scale: float = setting(32.0, "of the head", checks.number("(0, 10000]"))
+    margin: float | None = setting(
+        None,
+        "of the head, in radians but for cosface (default: "
+        f"{', '.join(f'{margin} of {name}' for name, (_, margin) in HEADS.items())})",
+        checks.number("[0, 3.1415]"),
+    )
     branch_learning_rate: float = setting(
         1e-3, "of Adam for what starts from the trunk's weights", checks.number("(0, 10]")
     )
@@ -155,6 +169,8 @@ class ResolutionSettings(SourceSettings):
         for name, default in (FACES if self.faces else PALMS).items():
             if getattr(self, name) is None:
                 setattr(self, name, default)
+        if self.margin is None:
+            _, self.margin = HEADS[self.head]
         self.resolutions = tuple(sorted(self.resolutions, reverse=True))
         height, width = self.size
         if self.resolutions[0] >= height or any(side * width % height for side in self.resolutions):

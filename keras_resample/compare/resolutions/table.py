@@ -6,6 +6,7 @@ from keras_resample import metrics
 from keras_resample.compare.engine import report
 from keras_resample.compare.engine.report import mean_std, percent
 from keras_resample.compare.resolutions.names import (
+    HEADS,
     HIGH,
     MULTI,
     SCRATCH,
@@ -120,7 +121,7 @@ def notes(results):
         f"the trunk, of images of {full}; from scratch, of the high resolution network. Across "
         "resolutions all pairs of different images are compared, within one each pair once.",
         *_trunk_notes(settings),
-        f"* Encoder {settings['encoder'] or 'of a file'}, ArcFace with scale "
+        f"* Encoder {settings['encoder'] or 'of a file'}, {HEADS[settings['head']][0]} with scale "
         f"{settings['scale']:g} and margin {settings['margin']:g}, {settings['epochs']} epochs of "
         f"batches of {settings['batch_size']}; Adam with half a cosine from "
         f"{settings['learning_rate']:g}, or from {settings['branch_learning_rate']:g} where the "

@@ -175,6 +175,19 @@ def test_what_each_way_shares_and_trains(method, trained):
 
 
 @pytest.mark.backends("torch", reason="no backend takes part")
+@pytest.mark.parametrize(("head", "margin"), [("cosface", 0.35), ("curricularface", 0.5)])
+def test_the_classifier_is_the_one_that_was_asked_for(head, margin):
+    """Of the trunk, and of the influence loss of a branch."""
+    settings = settings_of("runs", head=head)
+    assert settings.margin == margin and f"--head {head}" in settings.command()
+    assert settings_of("runs").margin == 0.5 and "margin" not in settings_of("runs").command()
+    recognizer = networks.whole("multi", settings, (16, 16, 1), 2, 0)
+    recognizer.build((None, 16, 16, 1))
+    _, loss = networks.branch("btnet", (8, 8), recognizer, settings, 0)
+    for classifier in (recognizer.head, loss.classifier):
+        assert type(classifier).__name__.lower() == head and classifier.margin == margin
+
+
 def test_pairs_across_resolutions_equal_a_loop():
     random = np.random.default_rng(0)
     one, other, labels = random.normal(size=(6, 3)), random.normal(size=(6, 3)), np.arange(6) // 2
