@@ -43,7 +43,7 @@ baseline's in the same round.
 MEMORY_NOTES = """\
 Peak memory that one call of the layer adds to the process, in MB, on one thread, compiled before.
 The tables of one depth are 16 x 8 x 49 numbers beside 8 x 196 x 49 that the batch shares, and f(P)
-as printed 16 x 8 x 196 x 49; a bias (16, 8, 196, 196) is 19.7 MB.
+as printed 16 x 8 x 196 x 49, which PyTorch sums them to; a bias (16, 8, 196, 196) is 19.7 MB.
 """
 
 
