@@ -4,6 +4,7 @@ Every message names the argument and ends with what was received.
 """
 
 import operator
+import os
 
 import numpy as np
 
@@ -52,9 +53,28 @@ def as_numbers(values, name, interval="(-inf, inf)", length=None):
         raise _error(name, f"{length or 'a list of'} {kind}", values) from None
 
 
-def as_seed(value, name="seed"):
-    """`value` as an int of at least 0, or `None`."""
-    return None if value is None else as_integer(value, name, 0)
+def as_integer_array(values, name, kind, shape, interval="(-inf, inf)"):
+    """`values` as an array of integers in an interval; `None` in its shape is any number but 0.
+
+    `kind` says what they must be.
+    """
+    array = np.asarray(values)
+    fits = array.dtype.kind in "iu" and array.ndim == len(shape)
+    fits = fits and all(
+        n > 0 if of is None else n == of for n, of in zip(array.shape, shape, strict=True)
+    )
+    ends = (array.min(), array.max()) if fits and array.size else ()
+    if not fits or not all(_lies_in(end, interval) for end in ends):
+        raise ValueError(
+            f"`{name}` must be {kind}. "
+            f"Received: {name} of shape {array.shape} and dtype {array.dtype}"
+        )
+    return array
+
+
+def as_seed(seed):
+    """`seed` as an int of at least 0, or `None`."""
+    return None if seed is None else as_integer(seed, "seed", 0)
 
 
 def as_bool(value, name):
@@ -94,16 +114,20 @@ def as_value_range(value_range, name="value_range"):
     return low, high
 
 
-def as_range(value, name):
-    """`value` as (low, high), two floats; a number r is the range from -r to r."""
-    if isinstance(value, (tuple, list, np.ndarray)):
-        low, high = as_numbers(value, name, length=2)
-    else:
-        high = as_number(value, name, more="or (low, high)")
-        low = -high
+def as_interval(values, name, interval="(-inf, inf)"):
+    """`values` as (low, high), two floats in an interval, low <= high."""
+    low, high = as_numbers(values, name, interval, length=2)
     if low > high:
-        raise _error(name, "(low, high), low <= high, or the number r of (-r, r)", value)
+        raise _error(name, "(low, high), low <= high", values)
     return low, high
+
+
+def as_range(value, name):
+    """`value` as `as_interval`; a number r is the range from -r to r."""
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return as_interval(value, name)
+    high = as_number(value, name, "[0, inf)", "or (low, high)")
+    return -high, high
 
 
 def check_choice(value, name, choices, more=""):
@@ -113,6 +137,18 @@ def check_choice(value, name, choices, more=""):
     if isinstance(value, bool) or value not in alike:
         known = ", ".join(repr(choice) for choice in choices)
         raise _error(name, f"one of {known} {more}".strip(), value)
+
+
+def check_folder(path, name="path"):
+    """Raises unless there is a folder."""
+    if not os.path.isdir(path):
+        raise NotADirectoryError(f"`{name}` must be a folder. Received: {name}={str(path)!r}")
+
+
+def check_file(path, kind, name="path"):
+    """Raises unless there is a file; `kind` says of what."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"`{name}` must be {kind}. Received: {name}={str(path)!r}")
 
 
 def _error(name, kind, value):

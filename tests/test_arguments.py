@@ -25,12 +25,13 @@ GOOD = [
     (arguments.as_number, (0, "[0, inf)"), 0.0),
     (arguments.as_numbers, ([1, 2.5],), (1.0, 2.5)),
     (arguments.as_numbers, ((0, 0.5), "[0, 1]", 2), (0.0, 0.5)),
-    (arguments.as_seed, (np.int64(7),), 7),
     (arguments.as_bool, (np.True_,), True),
     (arguments.as_bool, (False,), False),
     (arguments.as_size, ((3, 4),), (3, 4)),
     (arguments.as_size, (np.array([3, 4], "uint16"),), (3, 4)),
     (arguments.as_value_range, ((-1, 1),), (-1.0, 1.0)),
+    (arguments.as_interval, ([2, 2],), (2.0, 2.0)),
+    (arguments.as_interval, ((0, np.float32(0.5)), "[0, 1]"), (0.0, 0.5)),
     (arguments.as_range, (30,), (-30.0, 30.0)),
     (arguments.as_range, ([30, 30],), (30.0, 30.0)),
     (arguments.as_range, (np.array([-1, 2]),), (-1.0, 2.0)),
@@ -39,10 +40,10 @@ BAD = [
     (arguments.as_integer, [True, np.True_, 1.0, 2.5, "1", None, 0, -1, [1], NAN]),
     (arguments.as_integers, [3, [], [1, True], [1, 0], "12", None, [1.0], np.ones((2, 2), int)]),
     (arguments.as_number, [True, "1", None, NAN, INF, [1.0], 1j]),
+    (arguments.as_interval, [(1, 0), 1, (0, 1, 2), [], "01", None, (0, NAN), (0, INF), (0, True)]),
     (arguments.as_range, [-1, (1, 0), (0, 1, 2), [], "1", None, True, NAN, (0, INF), (0, None)]),
     (arguments.as_numbers, [1.0, [], [NAN], ["1"], "1", None]),
     (arguments.as_bool, [0, 1, "True", None]),
-    (arguments.as_seed, [True, -1, 1.0, "1"]),
     (arguments.as_size, [3, (3,), (3, 4, 5), (3, 0), (3, 4.0), (True, 3), "34", None, {3, 4}, {}]),
     (arguments.as_value_range, [(1, 0), (0, 0), (0, INF), (0, NAN), 1, "01", None, (0, 1, 2)]),
 ]
@@ -89,6 +90,44 @@ def test_lists_of_another_length():
 def test_what_was_let_through_before_is_named():
     with pytest.raises(ValueError, match=r"number in \[0, inf\) or 'soft'\. Received: it='hard'"):
         arguments.as_number("hard", "it", "[0, inf)", "or 'soft'")
+
+
+def test_bounds_of_an_interval():
+    with pytest.raises(ValueError, match=r"`it` must be 2 numbers in \(0, 1\]\. Received: it="):
+        arguments.as_interval((0, 1), "it", "(0, 1]")
+
+
+def test_seeds():
+    assert arguments.as_seed(None) is None and arguments.as_seed(np.int64(7)) == 7
+    for seed in (True, -1, 1.0, "1"):
+        with pytest.raises(ValueError, match=r"\A`seed` must be .*" + received("seed", seed)):
+            arguments.as_seed(seed)
+
+
+def test_arrays_of_integers():
+    for values in ([[1, 2], [3, 255]], np.array([[0, 7]], "uint8")):
+        found = arguments.as_integer_array(values, "it", "pairs", (None, 2), "[0, 255]")
+        np.testing.assert_array_equal(found, values)
+    nothing = np.zeros((0, 2), int)
+    assert arguments.as_integer_array(nothing, "it", "no pairs", (0, 2), "[0, 255]").size == 0
+    for values in (1, [1, 2], [[1]], [[1.0, 2.0]], [[True, False]], [[1, -1]], [[256, 0]], nothing):
+        with pytest.raises(ValueError, match=r"\A`it` must be pairs\. Received: it of shape \("):
+            arguments.as_integer_array(values, "it", "pairs", (None, 2), "[0, 255]")
+
+
+def test_places_on_the_disk(tmp_path):
+    file = tmp_path / "list.txt"
+    file.touch()
+    arguments.check_folder(tmp_path)
+    arguments.check_file(str(file), "a list")
+    for place in (file, tmp_path / "nowhere"):
+        message = "`masks` must be a folder. " + received("masks", str(place))
+        with pytest.raises(NotADirectoryError, match=message):
+            arguments.check_folder(place, "masks")
+    for place in (tmp_path, tmp_path / "nowhere"):
+        message = "`path` must be a list. " + received("path", str(place))
+        with pytest.raises(FileNotFoundError, match=message):
+            arguments.check_file(place, "a list")
 
 
 def test_data_format():
