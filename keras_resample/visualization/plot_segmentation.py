@@ -13,7 +13,7 @@ from keras_resample.visualization.segmentation_canvas import (
     class_look,
     draw_points,
     paint_classes,
-    read_labels,
+    read_label,
     thinned,
 )
 
@@ -107,7 +107,7 @@ def plot_segmentation(
         ignore_class = dataset.ignore_class if ignore_class is None else ignore_class
     names, colors = class_look(num_classes, class_names, class_colors)
     if label is not None:
-        label = read_labels(label, "label", size)
+        label = read_label(label, size)
 
     columns = 4 if label is None else 5
     lines = len(rows) if label is None else len(rows) + 1

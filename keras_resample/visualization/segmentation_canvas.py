@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_integer_array
 from keras_resample.datasets.base.classes import class_table
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.visualization.canvas import read_grid, read_image
@@ -63,23 +64,13 @@ def thinned(array):
     return array[step // 2 :: step, step // 2 :: step]
 
 
-def read_labels(labels, name, shape=None):
-    """Integers (h, w) of one label map, of that shape."""
-    labels = np.asarray(ops.convert_to_numpy(labels))
-    if labels.ndim == 3 and labels.shape[0] == 1:
-        labels = labels[0]
-    if (
-        labels.ndim != 2
-        or labels.dtype.kind not in "iu"
-        or 0 in labels.shape
-        or (shape is not None and labels.shape != tuple(shape))
-    ):
-        wanted = "(h, w)" if shape is None else f"{tuple(shape)}, as the image"
-        raise ValueError(
-            f"`{name}` must be one label map, integers {wanted}. "
-            f"Received: {name} of shape {labels.shape} and dtype {labels.dtype}"
-        )
-    return labels
+def read_label(label, size):
+    """Integers (h, w) of one label map, of the size of the image."""
+    label = np.asarray(ops.convert_to_numpy(label))
+    if label.ndim == 3 and label.shape[0] == 1:
+        label = label[0]
+    kind = f"one label map, integers {size}, as the image"
+    return as_integer_array(label, "label", kind, size)
 
 
 def paint_classes(image, labels, colors):

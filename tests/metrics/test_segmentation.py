@@ -252,6 +252,7 @@ def test_scores_accumulate_what_the_functions_give():
         (lambda: trimap_accuracy([[[0]]], [[[0]]], [0]), r"`widths`.*in \(0, inf\).*Received"),
         (lambda: trimap_accuracy([[[0]]], [[[0]]], 3), "`widths`.*Received"),
         (lambda: upsampling_iou(np.eye(4, dtype=int), None, 2), "`labels`.*Received"),
+        (lambda: upsampling_iou(np.zeros((1, 4, 4)), None, 2), "`labels`.*Received.*float64"),
         (lambda: class_frequency_change([[[9]]], [[[0]]], 4), r"class ids \[9\]"),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.arguments import as_integer
+from keras_resample.arguments import as_integer, as_integer_array
 
 
 def class_table(num_classes, class_names, class_colors):
@@ -20,17 +20,8 @@ def class_table(num_classes, class_names, class_colors):
             )
     if class_colors is None:
         return class_names, default_colors(num_classes)
-    colors = np.asarray(class_colors)
-    if (
-        colors.shape != (num_classes, 3)
-        or colors.dtype.kind not in "iu"
-        or colors.min() < 0
-        or colors.max() > 255
-    ):
-        raise ValueError(
-            f"`class_colors` must be {num_classes} triples (red, green, blue) in 0..255. "
-            f"Received: class_colors of shape {colors.shape} and dtype {colors.dtype}"
-        )
+    kind = f"{num_classes} triples (red, green, blue) in 0..255"
+    colors = as_integer_array(class_colors, "class_colors", kind, (num_classes, 3), "[0, 255]")
     return class_names, colors.astype("uint8")
 
 

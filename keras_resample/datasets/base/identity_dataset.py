@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from keras_resample.arguments import as_integer
+from keras_resample.arguments import as_integer, as_integer_array
 from keras_resample.datasets.base.epoch_order import BalancedOrder, ShuffledDataset
 from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.datasets.base.selection import Selection, as_index, as_indices
@@ -249,12 +249,8 @@ class IdentityDataset(ShuffledDataset, ImageDataset):
 
 def as_labels(labels):
     """`labels` as int32 `(n,)`, none of them negative."""
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            "`labels` must be a non-empty list of integers, one an image. "
-            f"Received: labels of shape {labels.shape} and dtype {labels.dtype}"
-        )
+    kind = "a non-empty list of integers, one an image"
+    labels = as_integer_array(labels, "labels", kind, (None,))
     if labels.min() < 0 or labels.max() > np.iinfo("int32").max:
         raise ValueError(
             "`labels` must lie in [0, num_classes). "
@@ -265,10 +261,5 @@ def as_labels(labels):
 
 def as_cameras(cameras, num_images):
     """`cameras` as int32 `(num_images,)`."""
-    cameras = np.asarray(cameras)
-    if cameras.shape != (num_images,) or cameras.dtype.kind not in "iu":
-        raise ValueError(
-            f"`cameras` must be {num_images} integers, one an image. "
-            f"Received: cameras of shape {cameras.shape} and dtype {cameras.dtype}"
-        )
-    return cameras.astype("int32")
+    kind = f"{num_images} integers, one an image"
+    return as_integer_array(cameras, "cameras", kind, (num_images,)).astype("int32")

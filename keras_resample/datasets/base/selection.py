@@ -4,6 +4,8 @@ import operator
 
 import numpy as np
 
+from keras_resample.arguments import as_integer_array
+
 
 def as_index(index, length, kind):
     """`index` as an int in `[0, length)`, counted from the end if it is negative."""
@@ -18,11 +20,8 @@ def as_indices(indices, length):
     indices = np.asarray(indices)
     if indices.dtype == bool and indices.shape == (length,):
         indices = np.flatnonzero(indices)
-    if indices.ndim != 1 or indices.size == 0 or indices.dtype.kind not in "iu":
-        raise ValueError(
-            "`indices` must select at least one image: integers (m,), or a boolean mask "
-            f"({length},). Received: indices of shape {indices.shape} and dtype {indices.dtype}"
-        )
+    kind = f"integers (m,) of at least one image, or a boolean mask ({length},)"
+    indices = as_integer_array(indices, "indices", kind, (None,))
     if indices.min() < 0 or indices.max() >= length:
         raise ValueError(
             f"`indices` must lie in [0, {length}). "

@@ -2,24 +2,13 @@
 
 import numpy as np
 
-from keras_resample.arguments import as_integers, as_size
+from keras_resample.arguments import as_integer_array, as_integers, as_size
 
 
 def as_image_sizes(image_sizes):
     """`image_sizes` as an array `(n, 2)` of positive integers."""
-    sizes = np.asarray(image_sizes)
-    if (
-        sizes.ndim != 2
-        or sizes.shape[1] != 2
-        or sizes.dtype.kind not in "iu"
-        or len(sizes) == 0
-        or sizes.min() < 1
-    ):
-        raise ValueError(
-            "`image_sizes` must be (height, width) of each image, positive integers (n, 2). "
-            f"Received: image_sizes of shape {sizes.shape} and dtype {sizes.dtype}"
-        )
-    return sizes
+    kind = "(height, width) of each image, positive integers (n, 2)"
+    return as_integer_array(image_sizes, "image_sizes", kind, (None, 2), "[1, inf)")
 
 
 def as_window_size(size, name, image_sizes):

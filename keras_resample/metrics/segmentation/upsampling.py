@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_integer_array
 from keras_resample.metrics.arrays import to_numpy
 from keras_resample.metrics.segmentation.confusion import confusion_matrix, mean_iou
 from keras_resample.ops.restoring.restoring import restore
@@ -58,11 +59,7 @@ def upsampling_confusion(labels, restored, num_classes, ignore_class=None):
 
 def sampled_and_restored(labels, grid):
     """Labels (b, h', w') at the places of a grid, and those (b, H, W) restored to the images."""
-    if labels.ndim != 3 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            "`labels` must be integers (b, H, W). "
-            f"Received: labels.shape={labels.shape}, labels.dtype={labels.dtype}"
-        )
+    labels = as_integer_array(labels, "labels", "integers (b, H, W)", (None, None, None))
     values = np.ascontiguousarray(labels[..., None], "int32")
     sampled = sample(values, grid, "nearest", data_format="channels_last")
     restored = restore(sampled, grid, labels.shape[1:], data_format="channels_last")

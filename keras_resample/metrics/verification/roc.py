@@ -6,7 +6,7 @@ among those of different identities, TAR among those of the same.
 
 import numpy as np
 
-from keras_resample.arguments import as_bool
+from keras_resample.arguments import as_bool, as_integer_array
 from keras_resample.metrics.arrays import to_numpy, truth_array
 
 
@@ -144,12 +144,8 @@ def counts_of_both(scores, same, counts=None):
             f"`scores` must not be NaN. Received: {np.sum(np.isnan(scores))} NaN of {scores.size}"
         )
     if counts is not None:
-        counts = to_numpy(counts)
-        if counts.shape != same.shape or counts.dtype.kind not in "iu" or np.any(counts < 0):
-            raise ValueError(
-                "`counts` must be a whole number, 0 or more, per score. "
-                f"Received: counts.shape={counts.shape}, counts.dtype={counts.dtype}"
-            )
+        kind = "a whole number, 0 or more, per score"
+        counts = as_integer_array(to_numpy(counts), "counts", kind, same.shape, "[0, inf)")
         scores, same, counts = scores[counts > 0], same[counts > 0], counts[counts > 0]
     if same.all() or not same.any():
         raise ValueError(
