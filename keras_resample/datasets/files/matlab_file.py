@@ -12,6 +12,8 @@ import zlib
 
 import numpy as np
 
+from keras_resample.arguments import check_file
+
 # The annotations of Stanford Cars take 3 MB, and have 16,185 cars of 7 fields.
 LARGEST = 64 * 2**20
 MOST_FIELDS = 2**20
@@ -43,8 +45,7 @@ def matlab_file(path, reader):
         raise ImportError(
             f"`{reader}` needs SciPy to read .mat files: pip install scipy"
         ) from error
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must lead to a MATLAB file. Received: {os.fspath(path)!r}")
+    check_file(path, "a MATLAB file")
     # SciPy raises errors of many types for a damaged file, not all of them documented.
     try:
         if os.path.getsize(path) > LARGEST:

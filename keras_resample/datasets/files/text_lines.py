@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 
+from keras_resample.arguments import check_file
+
 LONGEST_LINE = 4096
 
 
@@ -15,8 +17,7 @@ def text_lines(path):
         FileNotFoundError: if there is no such file.
         ValueError: for a file that is not UTF-8 text in lines.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must be a text file. Received: path={str(path)!r}")
+    check_file(path, "a text file")
     with open(path, encoding="utf-8-sig") as file:
         number = 0
         while True:

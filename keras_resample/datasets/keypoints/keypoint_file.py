@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_resample.arguments import as_integer, as_size
+from keras_resample.arguments import as_integer, as_size, check_file
 from keras_resample.datasets.files.image_decoding import image_header, name_errors
 from keras_resample.datasets.files.text_lines import inner_path, text_lines, wrong_line
 from keras_resample.datasets.keypoints.relative_keypoints import check_range
@@ -59,8 +59,7 @@ def keypoint_file(path, folder=None, image_size=None, num_keypoints=5):
     count = as_integer(num_keypoints, "num_keypoints")
     image_size = None if image_size is None else as_size(image_size, "image_size")
     folder = os.path.dirname(os.path.abspath(path)) if folder is None else os.fspath(folder)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must be a file of keypoints. Received: {path=}")
+    check_file(path, "a file of keypoints")
     read = _read_npz if zipfile.is_zipfile(path) else _read_lines
     names, points = read(path, count)
     (name, times), *_ = collections.Counter(names).most_common(1)

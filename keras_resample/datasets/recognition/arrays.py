@@ -1,11 +1,11 @@
 """Datasets of images that are in memory: of arrays, and of an `.npz` file of them."""
 
-import os
 import zipfile
 import zlib
 
 import numpy as np
 
+from keras_resample.arguments import check_file
 from keras_resample.datasets.base.identity_dataset import IdentityDataset
 
 # Values are checked in pieces, so that the check needs little memory of its own.
@@ -109,8 +109,7 @@ def npz(path, batch_size=32, shuffle=True, seed=0, class_names=None, **kwargs):
     >>> dataset.num_images, dataset.num_classes, dataset.class_names
     (6, 3, ['1', '7', '9'])
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must be an .npz file. Received: path={str(path)!r}")
+    check_file(path, "an .npz file")
     # np.load takes other formats too; anything but a zip archive is not an .npz.
     if not zipfile.is_zipfile(path):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import os
 
+from keras_resample.arguments import check_folder
 from keras_resample.datasets.files.image_decoding import EXTENSIONS
 from keras_resample.datasets.recognition.identity_files import identity_files
 
@@ -124,9 +125,3 @@ def images_in(folder):
         if not hidden and name.lower().endswith(EXTENSIONS):
             files.append(file)
     return files
-
-
-def check_folder(path):
-    """Raises unless there is a folder."""
-    if not os.path.isdir(path):
-        raise NotADirectoryError(f"`path` must be a folder. Received: path={str(path)!r}")

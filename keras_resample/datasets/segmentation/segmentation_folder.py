@@ -2,7 +2,7 @@
 
 import os
 
-from keras_resample.arguments import as_integer
+from keras_resample.arguments import as_integer, check_folder
 from keras_resample.datasets.files.image_decoding import EXTENSIONS as IMAGE_EXTENSIONS
 from keras_resample.datasets.segmentation.image_mask_files import image_mask_dataset
 from keras_resample.datasets.segmentation.mask_labels import LARGEST_ID, ColorLabels, IdLabels
@@ -119,8 +119,7 @@ def list_files(folder, suffix, argument):
         dict from `sub/folder/name` to paths, sorted.
     """
     folder = os.fspath(folder)
-    if not os.path.isdir(folder):
-        raise NotADirectoryError(f"`{argument}` must be a folder. Received: {argument}={folder!r}")
+    check_folder(folder, argument)
     found = {}
     for place, folders, names in os.walk(folder, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]

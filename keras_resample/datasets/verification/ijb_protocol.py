@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from keras_resample.arguments import as_size
+from keras_resample.arguments import as_size, check_folder
 from keras_resample.datasets.base.image_dataset import ImageDataset
 from keras_resample.datasets.files.image_decoding import as_channels, pillow
 from keras_resample.datasets.files.screening import as_verify, screen, warn_of_skipped
@@ -68,7 +68,8 @@ class IJBProtocol:
 
     Raises:
         ImportError: if Pillow is not installed.
-        FileNotFoundError: if the folder or one of the two needed files is missing.
+        NotADirectoryError: if `path` is not a folder.
+        FileNotFoundError: if one of the two needed files is missing.
         ValueError: for a line of another form, files that do not list the same images, or where
             no image can be read.
 
@@ -111,8 +112,7 @@ class IJBProtocol:
         channels = as_channels(channels)
         size = as_size(size)
         pillow("IJBProtocol")
-        if not os.path.isdir(path):
-            raise FileNotFoundError(f"`path` must be a folder. Received: path={str(path)!r}")
+        check_folder(path)
         listed = _meta(path, "face_tid_mid.txt")
         self.names, self.templates, self.media = _templates(listed)
         crops = os.path.join(path, "loose_crop")

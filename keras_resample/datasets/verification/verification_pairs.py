@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from keras_resample.arguments import as_size
+from keras_resample.arguments import as_size, check_file
 from keras_resample.datasets.base.image_pairs import ImagePairs, sound_pairs
 from keras_resample.datasets.files.contained_image import ContainedImage
 from keras_resample.datasets.files.image_decoding import as_channels, pillow
@@ -80,8 +80,7 @@ def verification_pairs(
     channels = as_channels(channels)
     size = None if size is None else as_size(size)
     pillow("verification_pairs")
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"`path` must be a .bin file. Received: path={str(path)!r}")
+    check_file(path, "a .bin file")
     file = MappedFile(path)
     try:
         spans, same = _images_and_same(PairPickle(file.bytes).value(), file.bytes)

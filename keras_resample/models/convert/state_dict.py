@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_resample.arguments import check_file
+
 # Where training scripts keep the weights of the network among other things.
 CONTAINERS = ("state_dict_backbone", "state_dict")
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
@@ -50,8 +52,7 @@ def _read_file(path):
             f"Received: {type(path).__name__}"
         )
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"`path_or_state_dict` is not a file. Received: {str(path)!r}")
+    check_file(path, "a file", "path_or_state_dict")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if path.suffix in TORCH_SUFFIXES:

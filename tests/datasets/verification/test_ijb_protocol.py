@@ -114,7 +114,7 @@ def test_optional_files(folder):
     (folder / "meta" / "ijbc_face_tid_mid.txt").unlink()
     with pytest.raises(FileNotFoundError, match="face_tid_mid.txt.*with 0"):
         read(folder)
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(NotADirectoryError, match="`path` must be a folder.*nowhere"):
         read(folder / "nowhere")
 
 
