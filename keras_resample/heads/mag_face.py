@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_number, as_numbers, as_value_range
+from keras_resample.arguments import as_interval, as_number, as_value_range
 from keras_resample.heads.angles import ANGLES, add_margin, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
@@ -62,11 +62,7 @@ class MagFace(MarginHead):
     ):
         super().__init__(num_classes, **kwargs)
         check_beyond_pi(beyond_pi)
-        self.margins = as_numbers(margins, "margins", ANGLES, length=2)
-        if self.margins[0] > self.margins[1]:
-            raise ValueError(
-                f"`margins` must be the least and the largest margin. Received: {margins=}"
-            )
+        self.margins = as_interval(margins, "margins", ANGLES)
         self.lengths = as_value_range(lengths, "lengths")
         if self.lengths[0] <= 0:
             raise ValueError(f"`lengths` must be positive. Received: {lengths=}")

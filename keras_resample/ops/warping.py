@@ -4,7 +4,7 @@ import typing
 
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_number, as_numbers, as_range
+from keras_resample.arguments import as_integer, as_interval, as_number, as_range
 from keras_resample.backend.compiling import one_program
 from keras_resample.ops.affine import affine_keypoints, affine_matrix_of
 from keras_resample.ops.grids import moved_by_affine, uniform_grid_of
@@ -52,12 +52,9 @@ class WarpRanges(typing.NamedTuple):
 
 def as_warp_ranges(rotation, scale, translation, shear, elastic, cells):
     """The arguments of `RandomWarp` in their one form, or an error that names the wrong one."""
-    low, high = as_numbers(scale, "scale", "(0, inf)", length=2)
-    if low > high:
-        raise ValueError(f"`scale` must be (low, high), low <= high. Received: scale={scale}")
     return WarpRanges(
         as_range(rotation, "rotation"),
-        (low, high),
+        as_interval(scale, "scale", "(0, inf)"),
         as_range(translation, "translation"),
         as_range(shear, "shear"),
         as_number(elastic, "elastic", f"[0, {LARGEST_ELASTIC}]"),
