@@ -155,17 +155,17 @@ def _labels(classes, num_classes, ignore_class):
             f"Received: classes={classes!r}"
         )
     if num_classes is None:
-        num_classes = max(set(classes.values()) - ignored, default=0) + 1
+        num_classes = max({0, *map(_as_id, classes.values())} - ignored, default=0) + 1
     num_classes = as_integer(num_classes, "num_classes")
     allowed = {*range(num_classes), *ignored}
     for key, label in classes.items():
-        if isinstance(label, bool) or label not in allowed:
+        if _as_id(label) not in allowed:
             raise ValueError(
                 f"`classes` must lead to classes in [0, {num_classes}) or to "
                 f"ignore_class={ignore_class}. Received: {key!r}: {label!r}"
             )
     colored = all(_is_color(key) for key in classes)
-    if not colored and not all(_is_id(key) for key in classes):
+    if not colored and not all(0 <= _as_id(key) <= LARGEST_ID for key in classes):
         raise ValueError(
             f"The keys of `classes` must all be ids in 0..{LARGEST_ID}, or all be colours "
             f"(red, green, blue) in 0..255. Received: {list(classes)[:5]}"
@@ -173,9 +173,13 @@ def _labels(classes, num_classes, ignore_class):
     return num_classes, (ColorLabels if colored else IdLabels)(classes)
 
 
-def _is_id(key):
-    return isinstance(key, int) and not isinstance(key, bool) and 0 <= key <= LARGEST_ID
+def _as_id(value):
+    """`value` as an int, or -1 for what is no id and no class."""
+    try:
+        return as_integer(value, "classes", 0)
+    except ValueError:
+        return -1
 
 
 def _is_color(key):
-    return isinstance(key, tuple) and len(key) == 3 and all(_is_id(v) and v < 256 for v in key)
+    return isinstance(key, tuple) and len(key) == 3 and all(0 <= _as_id(v) < 256 for v in key)

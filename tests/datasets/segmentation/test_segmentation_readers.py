@@ -345,6 +345,17 @@ def test_two_files_of_one_name_are_refused(folder):
         read(folder)
 
 
+def test_ids_and_colours_are_integers_of_any_kind(folder):
+    classes = {0: 1, 1: 0, 2: 255, 3: 1, 255: 255}
+    of_numpy = {np.int64(number): np.uint8(label) for number, label in classes.items()}
+    expected = read(folder, None, classes=classes)
+    found = read(folder, None, classes=of_numpy)
+    assert found.num_classes == expected.num_classes == 2
+    np.testing.assert_array_equal(found.arrays()[1], expected.arrays()[1])
+    grey = read(folder, classes={(np.uint8(n),) * 3: n for n in (0, 1, 2, 3, 255)})
+    np.testing.assert_array_equal(grey.arrays()[1], read(folder).arrays()[1])
+
+
 def test_wrong_arguments(folder, tmp_path):
     for kwargs, message in (
         ({"num_classes": None}, "`num_classes` or `classes`"),
@@ -355,6 +366,9 @@ def test_wrong_arguments(folder, tmp_path):
         ({"classes": {0: 0, (1, 2, 3): 1}}, "keys of `classes`"),
         ({"classes": {(1, 2): 1}}, "keys of `classes`"),
         ({"classes": {70000: 1}}, "keys of `classes`"),
+        ({"classes": {True: 1}}, "keys of `classes`"),
+        ({"classes": {0: np.True_}}, r"`classes` must lead to classes in \[0, 4\)"),
+        ({"classes": {0: "road"}, "num_classes": None}, "`classes` must lead to classes"),
         ({"on_error": "ignore"}, "`on_error`"),
     ):
         with pytest.raises(ValueError, match=f"(?s){message}.*Received: "):
