@@ -1,21 +1,14 @@
 """QMUL-SurvFace."""
 
-import os
-
-from keras_resample.arguments import check_choice
 from keras_resample.datasets.recognition.identification_files import identification_files
 from keras_resample.datasets.recognition.identity_files import identity_files
-from keras_resample.datasets.recognition.image_folder import identity_folders
 
+# Of the training set and of the test set.
+FOLDERS = ("training_set", "Face_Identification_Test_Set")
 # Each listed part with its folder, its list, and the names and identities in it.
 LISTS = {
     "gallery": ("gallery", "gallery_img_ID_pairs.mat", "gallery_set", "gallery_ids"),
-    "probe": (
-        "mated_probe",
-        "mated_probe_img_ID_pairs.mat",
-        "mated_probe_set",
-        "mated_probe_ids",
-    ),
+    "probe": ("mated_probe", "mated_probe_img_ID_pairs.mat", "mated_probe_set", "mated_probe_ids"),
 }
 UNMATED = ("unmated", "unmated_probe")
 
@@ -82,20 +75,8 @@ def surv_face(path, part="train", **kwargs):
     Reference:
         Cheng et al., Surveillance Face Recognition Challenge, arXiv:1804.09691, 2018.
     """
-    check_choice(part, "part", ("train", *LISTS, UNMATED[0]))
-    train = part == "train"
-    folder = os.path.join(path, "training_set" if train else "Face_Identification_Test_Set")
-    if train:
-        files, identities, class_names = *identity_folders(folder), None
-    else:
-        files, identities, class_names = identification_files(
-            folder, part, LISTS, UNMATED, "surv_face"
-        )
-    return identity_files(
-        files,
-        identities,
-        path,
-        "surv_face",
-        class_names=class_names,
-        **{"shuffle": train, **kwargs},
+    files, identities, class_names = identification_files(
+        path, part, FOLDERS, LISTS, UNMATED, "surv_face"
     )
+    kwargs = {"shuffle": part == "train", **kwargs}
+    return identity_files(files, identities, path, "surv_face", class_names=class_names, **kwargs)

@@ -1,20 +1,13 @@
 """TinyFace."""
 
-import os
-
-from keras_resample.arguments import check_choice
 from keras_resample.datasets.recognition.identification_files import identification_files
 from keras_resample.datasets.recognition.identity_files import identity_files
-from keras_resample.datasets.recognition.image_folder import identity_folders
 
+# Of the training set and of the test set.
+FOLDERS = ("Training_Set", "Testing_Set")
 # Each listed part with its folder, its list, and the names and identities in it.
 LISTS = {
-    "gallery": (
-        "Gallery_Match",
-        "gallery_match_img_ID_pairs.mat",
-        "gallery_set",
-        "gallery_ids",
-    ),
+    "gallery": ("Gallery_Match", "gallery_match_img_ID_pairs.mat", "gallery_set", "gallery_ids"),
     "probe": ("Probe", "probe_img_ID_pairs.mat", "probe_set", "probe_ids"),
 }
 DISTRACTORS = ("distractors", "Gallery_Distractor")
@@ -79,20 +72,8 @@ def tiny_face(path, part="train", **kwargs):
     Reference:
         Cheng, Zhu and Gong, Low-Resolution Face Recognition, ACCV 2018.
     """
-    check_choice(part, "part", ("train", *LISTS, DISTRACTORS[0]))
-    train = part == "train"
-    folder = os.path.join(path, "Training_Set" if train else "Testing_Set")
-    if train:
-        files, identities, class_names = *identity_folders(folder), None
-    else:
-        files, identities, class_names = identification_files(
-            folder, part, LISTS, DISTRACTORS, "tiny_face"
-        )
-    return identity_files(
-        files,
-        identities,
-        path,
-        "tiny_face",
-        class_names=class_names,
-        **{"shuffle": train, **kwargs},
+    files, identities, class_names = identification_files(
+        path, part, FOLDERS, LISTS, DISTRACTORS, "tiny_face"
     )
+    kwargs = {"shuffle": part == "train", **kwargs}
+    return identity_files(files, identities, path, "tiny_face", class_names=class_names, **kwargs)
