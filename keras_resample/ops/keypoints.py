@@ -3,25 +3,25 @@
 from keras import ops
 
 
-def as_keypoints(keypoints, name="keypoints"):
+def as_keypoints(keypoints):
     """`keypoints` as a float32 tensor (batch, n, 2)."""
     keypoints = ops.cast(ops.convert_to_tensor(keypoints), "float32")
-    check_keypoints(keypoints.shape, name=name)
+    check_keypoints(keypoints.shape)
     return keypoints
 
 
-def check_keypoints(keypoints, batch=None, name="keypoints"):
+def check_keypoints(keypoints, batch=None):
     """Raises unless the shape of keypoints is (batch, n, 2), of the batch if that is known."""
     keypoints = tuple(keypoints)
     if len(keypoints) != 3 or keypoints[-1] != 2 or keypoints[1] == 0:
         raise ValueError(
-            f"`{name}` must have shape (batch, n, 2): n relative (x, y) for each image. "
-            f"Received: {name} of shape {keypoints}"
+            "`keypoints` must have shape (batch, n, 2): n relative (x, y) for each image. "
+            f"Received: keypoints of shape {keypoints}"
         )
     if None not in (batch, keypoints[0]) and keypoints[0] != batch:
         raise ValueError(
-            f"`{name}` must have the batch of the images, {batch}. "
-            f"Received: {name} of shape {keypoints}"
+            f"`keypoints` must have the batch of the images, {batch}. "
+            f"Received: keypoints of shape {keypoints}"
         )
 
 

@@ -3,6 +3,9 @@
 import numpy as np
 from keras import ops
 
+# Of the code of Swin: added to a logit, it leaves the pair no weight.
+APART = -100.0
+
 
 def window_counts(grid_size, window_size):
     """How many windows lie below each other, and beside each other."""
@@ -58,10 +61,10 @@ def places_in_windows(grid_size, window_size, shift):
     return _cut(padded, rows, cols, window_size, shift)
 
 
-def shift_mask(grid_size, window_size, shift, value=-100.0):
+def shift_mask(grid_size, window_size, shift):
     """What keeps tokens apart that a shift has brought together: float32 `(windows, n, n)`.
 
-    `value` for pairs of different parts of the map, 0 for others (Eq. 4 and Fig. 4 of Swin).
+    `APART` for pairs of different parts of the map, 0 for others (Eq. 4 and Fig. 4 of Swin).
     """
     rows, cols = window_counts(grid_size, window_size)
     parts = np.zeros((rows * window_size, cols * window_size))
@@ -74,7 +77,7 @@ def shift_mask(grid_size, window_size, shift, value=-100.0):
             parts += part[:, None] * 3 if axis == 0 else part[None, :]
     parts = _cut(parts, rows, cols, window_size, (0, 0))
     differ = parts[:, :, None] != parts[:, None, :]
-    return np.where(differ, value, 0.0).astype("float32")
+    return np.where(differ, APART, 0.0).astype("float32")
 
 
 def _cut(array, rows, cols, window_size, shift):

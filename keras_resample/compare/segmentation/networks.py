@@ -7,17 +7,19 @@ from keras_resample import models
 
 # Running statistics of a few batches, for trainings of a few hundred steps.
 MOMENTUM = 0.9
+# Times that the U-Net halves the sides.
+DEPTH = 3
 
 
-def unet(input_shape, num_classes, width=16, depth=3):
+def unet(input_shape, num_classes, width=16):
     """A compact U-Net with sums for concatenations: full output stride, 0.4 M parameters."""
     images = keras.Input(input_shape)
     x = convolutions(layers.Rescaling(1 / 127.5, offset=-1)(images), width)
     skips = []
-    for level in range(1, depth + 1):
+    for level in range(1, DEPTH + 1):
         skips.append(x)
         x = convolutions(layers.MaxPooling2D(padding="same")(x), width * 2**level)
-    for level in reversed(range(depth)):
+    for level in reversed(range(DEPTH)):
         skip = skips.pop()
         x = layers.UpSampling2D(interpolation="bilinear")(layers.Conv2D(width * 2**level, 1)(x))
         odd = [n % 2 for n in skip.shape[1:3]]  # half of an odd side was rounded up

@@ -6,7 +6,7 @@ import numpy as np
 LOWEST, HIGHEST = -1.0, 2.0
 
 
-def as_relative_keypoints(keypoints, num_images, name="keypoints"):
+def as_relative_keypoints(keypoints, num_images):
     """`keypoints` as float32 `(num_images, k, 2)`, NaN where missing.
 
     Raises:
@@ -16,14 +16,15 @@ def as_relative_keypoints(keypoints, num_images, name="keypoints"):
     is_shaped = keypoints.ndim == 3 and keypoints.shape[1] and keypoints.shape[2] == 2
     if not is_shaped or keypoints.dtype.kind not in "fiu":
         raise ValueError(
-            f"`{name}` must be numbers (n, k, 2), relative (x, y) of k points for each image. "
-            f"Received: {name} of shape {keypoints.shape} and dtype {keypoints.dtype}"
+            "`keypoints` must be numbers (n, k, 2), relative (x, y) of k points for each image. "
+            f"Received: keypoints of shape {keypoints.shape} and dtype {keypoints.dtype}"
         )
     if len(keypoints) != num_images:
         raise ValueError(
-            f"`{name}` must be those of {num_images} images. Received: {name} of {len(keypoints)}"
+            f"`keypoints` must be those of {num_images} images. "
+            f"Received: keypoints of {len(keypoints)}"
         )
-    check_range(keypoints, name)
+    check_range(keypoints)
     return keypoints.astype("float32")
 
 
