@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_resample.arguments import as_integer, check_choice
+from keras_resample.arguments import as_bool, as_integer, check_choice
 from keras_resample.callbacks.best_model import SUFFIXES, BestModel
 from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.steps.flip_embedder import FlipEmbedder
@@ -46,15 +46,17 @@ class EmbeddingCallback(keras.callbacks.Callback):
         check_choice(mode, "mode", ("auto", "max", "min"))
         check_choice(unit, "unit", ("epoch", "batch"))
         check_choice(verbose, "verbose", ("auto", 0, 1, 2))
-        suffix = SUFFIXES[bool(save_weights_only)]
+        save_weights_only = as_bool(save_weights_only, "save_weights_only")
+        suffix = SUFFIXES[save_weights_only]
         if filepath is not None and not str(filepath).endswith(suffix):
             raise ValueError(f"`filepath` must end in {suffix}. Received: {filepath=}")
         if encoder is not None and not isinstance(encoder, keras.Model):
             raise ValueError(f"`encoder` must be a keras.Model. Received: {encoder=}")
         self.monitor, self.mode = monitor, mode
-        self.filepath, self.save_weights_only = filepath, bool(save_weights_only)
+        self.filepath, self.save_weights_only = filepath, save_weights_only
         self.initial_value_threshold = initial_value_threshold
-        self.every, self.unit, self.flip = as_integer(every, "every"), unit, bool(flip)
+        self.every, self.unit = as_integer(every, "every"), unit
+        self.flip = as_bool(flip, "flip")
         self.encoder, self.verbose = encoder, verbose
         self.batch_size = as_integer(batch_size, "batch_size")
         self.numbers = {}

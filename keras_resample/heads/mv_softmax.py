@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_number, check_choice
+from keras_resample.arguments import as_bool, as_number, check_choice
 from keras_resample.heads.angles import add_angle, add_margin, as_angle, check_beyond_pi
 from keras_resample.heads.margin_head import MarginHead
 
@@ -70,7 +70,7 @@ class MVSoftmax(MarginHead):
                 raise ValueError(f'`beyond_pi` must be None with kind="am". Received: {beyond_pi=}')
         self.weight = as_number(weight, "weight", "[1, inf)")
         self.kind = kind
-        self.adaptive = bool(adaptive)
+        self.adaptive = as_bool(adaptive, "adaptive")
         self.beyond_pi = beyond_pi
 
     def shifted(self, cosine):

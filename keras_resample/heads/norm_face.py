@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_resample.arguments import as_bool
 from keras_resample.heads.margin_head import MarginHead
 
 
@@ -38,7 +39,7 @@ class NormFace(MarginHead):
 
     def __init__(self, num_classes, scale=20.0, learn_scale=False, **kwargs):
         super().__init__(num_classes, scale=scale, **kwargs)
-        self.learn_scale = bool(learn_scale)
+        self.learn_scale = as_bool(learn_scale, "learn_scale")
 
     def build(self, embeddings_shape, labels_shape=None):
         super().build(embeddings_shape, labels_shape)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_number, as_numbers
+from keras_resample.arguments import as_bool, as_number, as_numbers
 from keras_resample.heads.angles import check_beyond_pi, multiply_add_margin
 from keras_resample.heads.margin_head import MarginHead
 
@@ -68,6 +68,7 @@ class SphereFace(MarginHead):
         beyond_pi="reflect",
         **kwargs,
     ):
+        keep_length = as_bool(keep_length, "keep_length")
         if scale is None:
             scale = 1.0 if keep_length else 30.0
         super().__init__(num_classes, scale=scale, **kwargs)
@@ -76,7 +77,7 @@ class SphereFace(MarginHead):
             annealing = as_numbers(annealing, "annealing", "[0, inf)", length=4)
         self.margin = as_number(margin, "margin", "[1, inf)")
         self.annealing = annealing
-        self.keep_length = bool(keep_length)
+        self.keep_length = keep_length
         self.beyond_pi = beyond_pi
 
     def build(self, embeddings_shape, labels_shape=None):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_number
+from keras_resample.arguments import as_bool, as_number
 from keras_resample.backend.compiling import one_program
 from keras_resample.heads.cosines import unit_vectors
 from keras_resample.heads.labels import check_label_shape
@@ -65,7 +65,7 @@ class BatchHardTriplet(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype="float32")
         is_soft = isinstance(margin, str) and margin == "soft"
         self.margin = margin if is_soft else as_number(margin, "margin", "[0, inf)", "or 'soft'")
-        self.normalize = bool(normalize)
+        self.normalize = as_bool(normalize, "normalize")
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_resample.arguments import check_choice
+
 # Rows taken at a time where a whole copy would be too large: 4 MB at 512 float64 numbers a row.
 ROWS = 1024
 # How much of itself a rate may lose by rounding: float32, or the logarithms of `np.logspace`. Of
@@ -125,6 +127,5 @@ def rate_count(rates, total):
 
 def progress_bar(target, verbose, unit="block"):
     """A Keras progress bar, for `verbose` in Keras's meaning."""
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: {verbose=}')
+    check_choice(verbose, "verbose", ("auto", 0, 1, 2))
     return keras.utils.Progbar(target, verbose=1 if verbose == "auto" else verbose, unit_name=unit)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_resample.arguments import as_integer
 from keras_resample.metrics.segmentation.segmentation_scores import SegmentationScores
 from keras_resample.metrics.segmentation.upsampling import sampled_and_restored
 from keras_resample.models.segmenter import Segmenter
@@ -45,7 +46,7 @@ def segmentation_report(segmenter, images, labels=None, trimap_widths=(), batch_
     """
     if not isinstance(segmenter, Segmenter):
         raise ValueError(f"`segmenter` must be a Segmenter. Received: {segmenter=}")
-    scores = None
+    scores, batch_size = None, as_integer(batch_size, "batch_size")
     for batch, target in _batches(images, labels, batch_size):
         segmenter.build_for(batch)
         segmenter.check_labels(batch, target)

@@ -5,7 +5,7 @@ import types
 import keras
 from keras import ops
 
-from keras_resample.arguments import as_integer, as_number, check_choice
+from keras_resample.arguments import as_bool, as_integer, as_number, check_choice
 from keras_resample.layers.samplers.grid_sampler import GridSampler
 from keras_resample.losses.edge_loss import EdgeLoss
 from keras_resample.metrics.segmentation.class_map_iou import mean_iou_metric
@@ -29,7 +29,7 @@ from keras_resample.models.steps.sampled_segmentation import (
 )
 from keras_resample.models.steps.segmentation_checks import (
     as_edge_weight,
-    check_from_logits,
+    as_from_logits,
     check_image_batch,
     number_of_classes,
 )
@@ -150,7 +150,7 @@ class Segmenter(LabelMapModel):
         if not isinstance(network, keras.Layer):
             raise ValueError(f"`network` must be a keras.Model or layer. Received: {network=}")
         check_choice(restore_interpolation, "restore_interpolation", ("nearest", "bilinear"))
-        check_from_logits(network, from_logits)
+        from_logits = as_from_logits(from_logits, network)
         if ignore_class is not None:
             ignore_class = as_integer(ignore_class, "ignore_class", minimum=None)
         super().__init__(**{"dtype": network.dtype_policy, **kwargs})
@@ -159,10 +159,10 @@ class Segmenter(LabelMapModel):
         self.network = network
         self.edge_weight = as_edge_weight(edge_weight, sampler)
         self.ignore_class = ignore_class
-        self.from_logits = bool(from_logits)
+        self.from_logits = from_logits
         self.restore_interpolation = restore_interpolation
         self.edge_sigma = as_number(edge_sigma, "edge_sigma", "[0, inf)")
-        self.binary_edges = bool(binary_edges)
+        self.binary_edges = as_bool(binary_edges, "binary_edges")
         usual_weight = EDGE_WEIGHT if hasattr(sampler, "saliency_map") else 0.0
         self._edge_factor = usual_weight if edge_weight is None else self.edge_weight
         self.edge_loss = EdgeLoss()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.arguments import as_number
+from keras_resample.arguments import as_bool, as_number
 from keras_resample.visualization.canvas import COLORS, LINE_STYLES, new_axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
@@ -62,7 +62,7 @@ def plot_cost_curve(
         )
     if full_resolution is not None:
         ax.axhline(full_resolution, color="0.4", linewidth=1.0, label="full resolution")
-    if log:
+    if as_bool(log, "log"):
         ax.set_xscale("log")
         _tick_costs(ax, np.unique(np.concatenate([cost for cost, _ in curves.values()])))
     ax.set(xlabel=str(cost_name), ylabel="mean IoU")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.arguments import as_integer
+from keras_resample.arguments import as_bool, as_integer
 from keras_resample.visualization.canvas import COLORS, new_axes, read_grid, read_image, show_image
 
 # More lines than this along an axis run together in print.
@@ -57,7 +57,7 @@ def plot_grid(
         show_image(ax, image, extent=(0, width, height, 0))
     color = color or (COLORS[4] if image is not None else COLORS[0])
     places = grid * np.array([width, height], "float32")
-    draw = _draw_points if points else _draw_lines
+    draw = _draw_points if as_bool(points, "points") else _draw_lines
     draw(ax, places, step, color, halo=image is not None)
     unit = "pixels" if size else "relative"
     ax.set(xlabel=f"x ({unit})", ylabel=f"y ({unit})", aspect="equal" if size else aspect)

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_number
+from keras_resample.arguments import as_bool, as_number
 from keras_resample.visualization.canvas import bare, new_axes, read_image, show_image
 from keras_resample.visualization.segmentation_canvas import draw_points, layer_images, points_of
 
@@ -40,7 +40,7 @@ def plot_saliency(saliency, image=None, points=False, alpha=0.6, ax=None, data_f
     >>> len(figure.axes)
     2
     """
-    alpha = as_number(alpha, "alpha", "[0, 1]")
+    alpha, points = as_number(alpha, "alpha", "[0, 1]"), as_bool(points, "points")
     layer = saliency if hasattr(saliency, "saliency_map") else None
     if layer is not None and image is None:
         raise ValueError("`image` is needed for the map of a layer. Received: image=None")

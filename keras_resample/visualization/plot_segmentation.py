@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_data_format
+from keras_resample.arguments import as_bool, as_data_format
 from keras_resample.visualization.canvas import bare, new_figure, read_grid, read_image, show_image
 from keras_resample.visualization.segmentation_canvas import (
     IGNORED_COLOR,
@@ -87,7 +87,7 @@ def plot_segmentation(
     if data_format is None:
         samplers = (getattr(method, "sampler", None) for method in methods.values())
         data_format = next((sampler.data_format for sampler in samplers if sampler), None)
-    data_format = as_data_format(data_format)
+    data_format, points = as_data_format(data_format), as_bool(points, "points")
     shown = read_image(image, data_format)
     size = shown.shape[:2]
     rows = {name: _steps(name, method, image, data_format) for name, method in methods.items()}

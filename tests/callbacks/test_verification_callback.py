@@ -522,6 +522,8 @@ def test_images_are_read_batch_by_batch():
         ({"every": 1.5}, "every"),
         ({"batch_size": 0}, "batch_size"),
         ({"verbose": 3}, "verbose"),
+        ({"flip": 1}, "flip"),
+        ({"save_weights_only": None}, "save_weights_only"),
         ({"filepath": "best.h5"}, "filepath"),
         ({"filepath": "best.keras", "save_weights_only": True}, "filepath"),
         ({"encoder": keras.layers.Flatten()}, "encoder"),

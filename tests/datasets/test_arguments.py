@@ -1,5 +1,7 @@
 """Arguments that many readers share."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,26 @@ def test_a_size_is_nothing_else(size):
             make()
     with pytest.raises(ValueError, match="`crop` must be two positive integers.*Received: crop="):
         datasets.generated_scenes(1, size=(32, 32), crop=size)
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes"], ids=repr)
+def test_switches_are_true_or_false(value, tmp_path):
+    palms, scenes = datasets.bezier_palms(2, 1), datasets.generated_scenes(1)
+    for name, make in (
+        ("shuffle", lambda **switch: datasets.bezier_palms(2, 1, **switch)),
+        ("flip", lambda **switch: datasets.generated_scenes(1, **switch)),
+        ("progress", palms.arrays),
+        ("progress", scenes.arrays),
+        *(
+            (name, functools.partial(read, tmp_path))
+            for name in ("verify", "progress")
+            for read in (
+                datasets.image_folder,
+                datasets.FaceRecords,
+                datasets.verification_pairs,
+                datasets.IJBProtocol,
+            )
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"`{name}` must be True or False. Received: {name}="):
+            make(**{name: value})

@@ -216,6 +216,11 @@ def test_wrong_margins_are_named(margin):
         BatchHardTriplet(margin)
 
 
+def test_normalize_is_true_or_false():
+    with pytest.raises(ValueError, match="`normalize` must be True or False.*Received"):
+        BatchHardTriplet(normalize=1)
+
+
 @pytest.mark.parametrize(
     ("labels", "embeddings", "name"),
     [

@@ -212,6 +212,8 @@ E = np.eye(3)
         (lambda: aggregate_templates(E, [0, 1, 2], mirrored=E / 0.0), "mirrored"),
         (lambda: aggregate_templates(E, [0, 1, 2], template_ids=[1, 1]), "template_ids"),
         (lambda: aggregate_templates(E, [0, 1, 2], flip="max"), "flip"),
+        (lambda: aggregate_templates(E, [0, 1, 2], normalize_images=1), "normalize_images"),
+        (lambda: aggregate_templates(E, [0, 1, 2], normalize=None), "normalize"),
         (lambda: aggregate_templates(E, [0, 1, 2], media_reduction="max"), "media_reduction"),
         (lambda: aggregate_templates(E, [0, 1, 2], template_reduction=0), "template_reduction"),
         (lambda: ijb_verification(E, [0, 1, 2], [0, 0], [1, 3], [True, False]), "second"),

@@ -325,3 +325,5 @@ def test_paths_are_checked(tmp_path):
         from_torch(tmp_path / "face.onnx", "insightface")
     with pytest.raises(ValueError, match="`family` must be one of.*Received: family='arcface'"):
         from_torch({}, "arcface")
+    with pytest.raises(ValueError, match="`flip_channels` must be True or False.*Received"):
+        from_torch(thin(), "insightface", flip_channels="BGR")

@@ -184,6 +184,8 @@ def test_training_lowers_the_loss():
         ({"input_shape": (32, 32)}, "input_shape"),
         ({"input_shape": (32, 32, None), "data_format": "channels_last"}, "input_shape"),
         ({"include_preprocessing": True, "input_shape": (32, 32, 4)}, "include_preprocessing"),
+        ({"include_preprocessing": "caffe"}, "include_preprocessing"),
+        ({"full_resolution": 1}, "full_resolution"),
         ({"align_corners": "yes"}, "align_corners"),
         ({"data_format": "NCHW"}, "data_format"),
     ],

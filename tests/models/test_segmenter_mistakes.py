@@ -211,6 +211,8 @@ def test_a_saliency_net_with_the_wrong_output():
         ({"edge_sigma": -1}, r"`edge_sigma` must be .*Received: edge_sigma=-1$"),
         ({"edge_sigma": "a"}, r"`edge_sigma` must be .*Received: edge_sigma='a'$"),
         ({"restore_interpolation": "cubic"}, "`restore_interpolation` must be one of.*Received"),
+        ({"from_logits": None}, "`from_logits` must be True or False.*Received"),
+        ({"binary_edges": 1}, "`binary_edges` must be True or False.*Received"),
     ],
 )
 def test_wrong_arguments(arguments, message):
@@ -344,3 +346,5 @@ def test_a_report_needs_a_segmenter_labels_and_images():
         segmentation_report(segmenter("uniform"), images)
     with pytest.raises(ValueError, match="`images` must hold.*Received"):
         segmentation_report(segmenter("uniform"), [])
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer.*Received"):
+        segmentation_report(segmenter("uniform"), images, labels, batch_size=0)

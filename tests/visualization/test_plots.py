@@ -136,6 +136,7 @@ class TestPlotGrid:
             ({"image": np.ones((0, 4, 3))}, "`image`"),
             ({"step": 0}, "`step`"),
             ({"step": True}, "`step`"),
+            ({"points": "red"}, "`points`"),
             ({"ax": "axes"}, "`ax`"),
             ({"data_format": "HWC", "image": np.ones((4, 4, 3))}, "`data_format`"),
         ],

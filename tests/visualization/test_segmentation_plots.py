@@ -133,7 +133,8 @@ class TestPlotSaliency:
             ({"saliency": np.full((4, 4), np.nan)}, "`saliency`"),
             ({"saliency": np.ones((2, 4, 4))}, "`saliency`"),
             ({"alpha": 1.5}, "`alpha`"),
-            ({"points": True}, "`points`"),
+            ({"points": True}, "`points` needs a layer"),
+            ({"points": 1}, "`points` must be True or False"),
             ({"image": np.ones((4, 4, 2))}, "`image`"),
         ],
     )
@@ -288,6 +289,7 @@ class TestPlotSegmentation:
             ({"label": np.zeros((9, 9), int)}, r"`label`.*\(24, 32\)"),
             ({"label": np.zeros((24, 32))}, "`label`"),
             ({"image": np.ones((4, 4, 2))}, "`image`"),
+            ({"points": None}, "`points`"),
             ({"class_names": ["a"]}, "`class_names`"),
             ({"class_colors": [(0, 0, 0)]}, "`class_colors`"),
             ({"data_format": "HWC"}, "`data_format`"),
@@ -346,6 +348,7 @@ class TestPlotCostCurve:
             ({"costs": [0, 1]}, "`costs`"),
             ({"costs": [1, np.inf]}, "`costs`"),
             ({"full_resolution": 60}, "`full_resolution`"),
+            ({"log": "x"}, "`log`"),
         ],
     )
     def test_bad_arguments(self, arguments, message):

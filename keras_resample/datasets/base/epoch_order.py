@@ -5,7 +5,7 @@ import copy
 import keras
 import numpy as np
 
-from keras_resample.arguments import as_integer
+from keras_resample.arguments import as_bool, as_integer
 
 
 def random_generator(seed, *key):
@@ -27,7 +27,7 @@ class ShuffledDataset(keras.utils.PyDataset):
 
     def __init__(self, shuffle, seed, **kwargs):
         super().__init__(**kwargs)
-        self.shuffle = bool(shuffle)
+        self.shuffle = as_bool(shuffle, "shuffle")
         self.seed = as_integer(seed, "seed", 0)
         self.epoch = 0
 

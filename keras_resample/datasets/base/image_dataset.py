@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_resample.arguments import as_data_format, as_integer, as_integers, as_value_range
 from keras_resample.datasets.base.selection import as_index
+from keras_resample.datasets.files.screening import progress_bar
 
 
 class ImageDataset(keras.utils.PyDataset):
@@ -122,9 +123,8 @@ class ImageDataset(keras.utils.PyDataset):
             float32 `(num_images,) + image_shape`.
         """
         images = np.empty((self.num_images, *self.image_shape), "float32")
-        bar = keras.utils.Progbar(self.num_images, unit_name="image") if progress else None
+        bar = progress_bar(self.num_images, progress)
         for index in range(self.num_images):
             images[index] = self.image(index)
-            if bar is not None:
-                bar.update(index + 1)
+            bar.update(index + 1)
         return images

@@ -4,10 +4,9 @@ import copy
 import math
 import warnings
 
-import keras
 import numpy as np
 
-from keras_resample.arguments import as_data_format, as_integer, check_choice
+from keras_resample.arguments import as_bool, as_data_format, as_integer, check_choice
 from keras_resample.datasets.base.classes import as_ignore_class, check_classes, class_table
 from keras_resample.datasets.base.epoch_order import ShuffledDataset, random_generator
 from keras_resample.datasets.base.label_tally import LabelTally, label_counts
@@ -19,6 +18,7 @@ from keras_resample.datasets.base.windows import (
     as_window_size,
     random_window,
 )
+from keras_resample.datasets.files.screening import progress_bar
 
 
 class SegmentationDataset(ShuffledDataset):
@@ -123,7 +123,7 @@ class SegmentationDataset(ShuffledDataset):
             self.num_classes, class_names, class_colors
         )
         self.batch_size = as_integer(batch_size, "batch_size")
-        self.flip = bool(flip)
+        self.flip = as_bool(flip, "flip")
         self.crop = None if crop is None else as_window_size(crop, "crop", self.image_sizes)
         check_choice(crop_position, "crop_position", ("center", "random"))
         self.crop_position = crop_position
@@ -262,11 +262,10 @@ class SegmentationDataset(ShuffledDataset):
         images = np.empty((self.num_images, *self.image_shape), "uint8")
         height_width = self._served_window(0)[2:]
         labels = np.empty((self.num_images, *height_width), "uint8")
-        bar = keras.utils.Progbar(self.num_images, unit_name="image") if progress else None
+        bar = progress_bar(self.num_images, progress)
         for index in range(self.num_images):
             images[index], labels[index] = self.read(index, self._served_window(index))
-            if bar is not None:
-                bar.update(index + 1)
+            bar.update(index + 1)
         return images, labels
 
     def ordered(self):

@@ -7,7 +7,7 @@ from itertools import repeat
 import keras
 import numpy as np
 
-from keras_resample.arguments import as_size, check_choice
+from keras_resample.arguments import as_bool, as_size, check_choice
 from keras_resample.datasets.files.image_decoding import (
     GREY_MODES,
     FileImage,
@@ -19,10 +19,17 @@ THREADS = 8
 CHUNK = 1024
 
 
-def as_verify(verify, on_error):
+def as_verify(verify, on_error, progress):
     """Whether every image is decoded at construction; by default where damaged ones are skipped."""
     check_choice(on_error, "on_error", ("raise", "skip"))
-    return on_error == "skip" if verify is None else bool(verify)
+    as_bool(progress, "progress")  # also where nothing is decoded yet
+    return on_error == "skip" if verify is None else as_bool(verify, "verify")
+
+
+def progress_bar(count, progress):
+    """A Keras progress bar of images, which is not seen unless `progress`."""
+    verbose = int(as_bool(progress, "progress"))
+    return keras.utils.Progbar(count, verbose=verbose, unit_name="image")
 
 
 def screen(look, place, indices, on_error, progress=False):
@@ -41,7 +48,7 @@ def screen(look, place, indices, on_error, progress=False):
         `(file, reason)`.
     """
     good, seen, skipped = [], [], []
-    bar = keras.utils.Progbar(len(indices), unit_name="image") if progress else None
+    bar = progress_bar(len(indices), progress)
     with ThreadPoolExecutor(THREADS) as threads:
         for first in range(0, len(indices), CHUNK):
             part = [int(index) for index in indices[first : first + CHUNK]]
@@ -54,8 +61,7 @@ def screen(look, place, indices, on_error, progress=False):
                     raise error
                 else:
                     skipped.append(_reason(error, *place(index)))
-                if bar is not None:
-                    bar.update(count)
+                bar.update(count)
     return np.array(good, "int64"), seen, skipped
 
 
@@ -76,7 +82,7 @@ def scan_files(files, path, reader, size, channels, on_error, verify, progress, 
     Raises:
         ValueError: where no file is good, or their sizes differ and there is no `size`.
     """
-    verify = as_verify(verify, on_error)
+    verify = as_verify(verify, on_error, progress)
     size = None if size is None else as_size(size)
     channels = None if channels is None else as_channels(channels)
     pillow(reader)

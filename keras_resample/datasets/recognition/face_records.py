@@ -96,7 +96,7 @@ class FaceRecords(IdentityDataset):
         data_format=None,
         **kwargs,
     ):
-        verify = as_verify(verify, on_error)
+        verify = as_verify(verify, on_error, progress)
         channels = as_channels(channels)
         size = None if size is None else as_size(size)
         pillow("FaceRecords")

@@ -62,7 +62,7 @@ def image_mask_dataset(
         on_error, verify, progress: as in `segmentation_folder`.
         **kwargs: as in `SegmentationDataset`.
     """
-    verify = as_verify(verify, on_error)
+    verify = as_verify(verify, on_error, progress)
     needs_pillow(images + masks, reader)
     files = ImageMaskFiles(images, masks, labels)
 

@@ -108,7 +108,7 @@ class IJBProtocol:
         progress=False,
         **kwargs,
     ):
-        verify = as_verify(verify, on_error)
+        verify = as_verify(verify, on_error, progress)
         channels = as_channels(channels)
         size = as_size(size)
         pillow("IJBProtocol")

@@ -1,7 +1,5 @@
 """Verification sets in `.bin` files: LFW, CFP-FP, AgeDB-30 and others, packed by insightface."""
 
-import os
-
 import numpy as np
 
 from keras_resample.arguments import as_size, check_file
@@ -76,7 +74,7 @@ def verification_pairs(
     >>> pairs.images[0].shape, pairs.same.tolist()
     ((4, 16, 16, 3), [True, False])
     """
-    verify = as_verify(verify, on_error)
+    verify = as_verify(verify, on_error, progress)
     channels = as_channels(channels)
     size = None if size is None else as_size(size)
     pillow("verification_pairs")

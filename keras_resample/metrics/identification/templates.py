@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.arguments import check_choice
+from keras_resample.arguments import as_bool, check_choice
 from keras_resample.metrics.arrays import (
     embedding_array,
     inverse,
@@ -80,7 +80,8 @@ def aggregate_templates(
     check_choice(flip, "flip", FLIPS)
     check_choice(media_reduction, "media_reduction", REDUCTIONS)
     check_choice(template_reduction, "template_reduction", REDUCTIONS)
-    embeddings = embedding_array(embeddings)
+    normalize_images = as_bool(normalize_images, "normalize_images")
+    normalize, embeddings = as_bool(normalize, "normalize"), embedding_array(embeddings)
     n = len(embeddings)
     templates = label_array(templates, n, "templates")
     media = np.arange(n) if media is None else label_array(media, n, "media")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_resample.arguments import check_choice
+from keras_resample.arguments import as_bool, check_choice
 from keras_resample.metrics.arrays import to_numpy, unit_length
 
 COMBINATIONS = ("sum", "concatenate")
@@ -30,6 +30,7 @@ def flip_augmented(embeddings, mirrored, combination="sum", normalize=True):
     [[0.6, 0.8]]
     """
     check_choice(combination, "combination", COMBINATIONS)
+    normalize = as_bool(normalize, "normalize")
     embeddings, mirrored = (to_numpy(x).astype("float64") for x in (embeddings, mirrored))
     if embeddings.ndim != 2 or embeddings.shape != mirrored.shape:
         raise ValueError(

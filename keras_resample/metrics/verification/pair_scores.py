@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_resample.arguments import as_bool, as_integer_array
 from keras_resample.metrics.arrays import (
     embedding_array,
     inverse,
@@ -55,7 +56,7 @@ def pair_scores(embeddings, first, second, normalize=True, verbose=0):
     >>> kr.metrics.pair_scores(embeddings, [0, 0, 1], [0, 1, 2]).round(6).tolist()
     [1.0, 0.6, 0.0]
     """
-    embeddings = embedding_array(embeddings)
+    normalize, embeddings = as_bool(normalize, "normalize"), embedding_array(embeddings)
     first, second = (
         _rows(x, n, len(embeddings)) for x, n in ((first, "first"), (second, "second"))
     )
@@ -96,11 +97,7 @@ def _rows(rows, name, n):
     rows = to_numpy(rows)
     if not rows.size:
         rows = rows.astype("int64")
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise ValueError(
-            f"`{name}` must be an integer array of one dimension. "
-            f"Received: {name}.shape={rows.shape}, {name}.dtype={rows.dtype}"
-        )
+    rows = as_integer_array(rows, name, "an integer array of one dimension", (rows.size,))
     if rows.size and not (rows.min() >= 0 and rows.max() < n):
         raise ValueError(
             f"`{name}` must be in [0, {n}), the rows of `embeddings`. "

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_resample.arguments import as_bool
 from keras_resample.metrics.arrays import (
     embedding_array,
     inverse,
@@ -48,7 +49,7 @@ class ScoreBlocks:
                 "`probes` and `gallery` must have the same dimension. "
                 f"Received: probes.shape={self.probes.shape}, gallery.shape={self.gallery.shape}"
             )
-        self.normalize = normalize
+        self.normalize = as_bool(normalize, "normalize")
         self.verbose = verbose
         dtype = np.result_type(self.probes, self.gallery)
         lowest = np.finfo(dtype).tiny  # a shorter vector has no inverse length in this precision

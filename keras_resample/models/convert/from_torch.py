@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resample.arguments import check_choice
+from keras_resample.arguments import as_bool, check_choice
 from keras_resample.models.convert.branches import (
     check_trained_on,
     copy_to_branches,
@@ -119,6 +119,7 @@ def from_torch(path_or_state_dict, family, model=None, flip_channels=False):
         - [torchvision](https://github.com/pytorch/vision)
     """
     check_choice(family, "family", tuple(PREFIXES))
+    flip_channels = as_bool(flip_channels, "flip_channels")
     if model is not None and not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a keras.Model or None. Received: {model=}")
     tensors = read(path_or_state_dict)

@@ -89,7 +89,7 @@ def HRNetV2(
     make = SegmentationLayers(data_format, align_corners)
     input_shape = as_input_shape(input_shape, IMAGE_OF_ANY_SIZE, make.data_format)
     inputs = keras.Input(input_shape, name="image")
-    x = make.preprocessing(inputs) if include_preprocessing else inputs
+    x = make.preprocessed(inputs, include_preprocessing)
     for i in (1, 2):
         x = make.unit(x, STEM_FILTERS, 3, 2, f"conv{i}", f"bn{i}")
     for i in range(num_bottlenecks):

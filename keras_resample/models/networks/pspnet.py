@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_resample.arguments import as_integer, as_integers, as_number, check_choice
+from keras_resample.arguments import as_bool, as_integer, as_integers, as_number, check_choice
 from keras_resample.layers.blocks.adaptive_pooling import AdaptivePooling
 from keras_resample.models.networks.residual_layers import EXPANSION, IMAGE_OF_ANY_SIZE
 from keras_resample.models.networks.segmentation_layers import SegmentationLayers
@@ -97,7 +97,7 @@ def PSPNet(
     make = SegmentationLayers(data_format, align_corners)
     input_shape = as_input_shape(input_shape, IMAGE_OF_ANY_SIZE, make.data_format)
     inputs = keras.Input(input_shape, name="image")
-    x = make.preprocessing(inputs) if include_preprocessing else inputs
+    x = make.preprocessed(inputs, include_preprocessing)
     x = _stem(make, x, stem_filters)
     features = []
     for stage, count in enumerate(blocks):
@@ -115,7 +115,7 @@ def PSPNet(
         return make.outputs(x, inputs, full_resolution, classifier_activation, output)
 
     outputs = head(x, 2 * EXPANSION * width, "cls", "predictions")
-    if auxiliary:
+    if as_bool(auxiliary, "auxiliary"):
         filters = EXPANSION * width
         outputs = [outputs, head(features[2], filters, "aux", "auxiliary_predictions")]
     return keras.Model(inputs, outputs, name=name or "pspnet")

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_resample.arguments import as_bool
 from keras_resample.layers.blocks.resize_like import ResizeLike
 from keras_resample.models.networks.residual_layers import ResidualLayers
 
@@ -21,6 +22,11 @@ class SegmentationLayers(ResidualLayers):
         super().__init__(data_format)
         self.align_corners = align_corners
 
+    def preprocessed(self, images, include_preprocessing):
+        """The images as the network takes them, normalized here where asked for."""
+        include = as_bool(include_preprocessing, "include_preprocessing")
+        return self.preprocessing(images) if include else images
+
     def resize_like(self, x, like, name):
         return ResizeLike(self.align_corners, data_format=self.data_format, name=name)(x, like)
 
@@ -30,7 +36,7 @@ class SegmentationLayers(ResidualLayers):
 
     def outputs(self, logits, images, full_resolution, activation, name):
         """float32 predictions from logits, of the size of the images where asked for."""
-        if full_resolution:
+        if as_bool(full_resolution, "full_resolution"):
             logits = self.resize_like(logits, images, f"{name}_resize")
         if activation == "softmax":
             return layers.Softmax(axis=self.channel_axis, dtype="float32", name=name)(logits)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_resample.arguments import as_number
+from keras_resample.arguments import as_bool, as_number
 from keras_resample.heads.classifier_outputs import LOGITS, PROBABILITIES, classifier_outputs
 from keras_resample.heads.labels import visible
 
@@ -31,8 +31,9 @@ def check_image_batch(shape, data_format):
         )
 
 
-def check_from_logits(network, from_logits):
-    """Raises where the last layer of the network tells that it returns the other kind of scores."""
+def as_from_logits(from_logits, network):
+    """`from_logits` as a bool, which the last layer of the network does not contradict."""
+    from_logits = as_bool(from_logits, "from_logits")
     found = classifier_outputs(network)
     if found not in (None, LOGITS if from_logits else PROBABILITIES):
         end = "ends in a softmax or sigmoid" if from_logits else "ends without a softmax"
@@ -40,6 +41,7 @@ def check_from_logits(network, from_logits):
             f"`from_logits` must be {not from_logits} for a network that {end}. "
             f"Received: from_logits={from_logits}, and a network that returns {found}"
         )
+    return from_logits
 
 
 def number_of_classes(shape, data_format):
