@@ -117,7 +117,7 @@ def test_labels_keep_their_dtype_under_nearest():
         ({"rotation": (10, -10)}, r"`rotation` must be \(low, high\)"),
         ({"rotation": "10"}, "`rotation` must be"),
         ({"translation": (0, 1, 2)}, "`translation` must be"),
-        ({"shear": -1}, r"`shear` must be \(low, high\)"),
+        ({"shear": -1}, r"`shear` must be a number in \[0, inf\) or \(low, high\)"),
         ({"scale": 1.2}, "`scale` must be 2"),
         ({"scale": (0, 1)}, "`scale` must be 2"),
         ({"scale": (2, 1)}, "`scale` must be"),
