@@ -1,8 +1,8 @@
 """The kernels of the backend that Keras runs on.
 
-The only place of the package, next to `export`, that imports a framework. `reference.py`, and
-`attention.py` for attention, say what a kernel computes, in `keras.ops`; `tensorflow.py`, `jax.py`
-and `torch.py` compute the same faster. All use these words:
+The only place of the package, next to `export` and `models.convert`, that imports a framework.
+`reference.py`, and `attention.py` for attention, say what a kernel computes, in `keras.ops`;
+`tensorflow.py`, `jax.py` and `torch.py` compute the same faster. All use these words:
 
     position    (x, y) of a sample in pixels, the centre of the first pixel at 0
     tap         one of the four pixels around a position: top left, top right, bottom left and
@@ -13,8 +13,11 @@ and `torch.py` compute the same faster. All use these words:
     table       pixels as rows of numbers, which are read by their index
     upstream    the gradient to what a kernel gave; from it come those `to_images` and `to_grid`
     fusion      what a compiler may make one piece of: `fusion()` is a context for operations of a
-                graph. (`compiled_once` is something else: loops as a graph of their own, also where
-                all else runs eagerly)
+                graph
+    fused       of attention: products and softmax in one kernel of the framework, as in
+                `fuses_attention` and `has_fused_attention`; nothing to do with `fusion`
+    program     what is compiled by itself where all else runs eagerly: `one_program` is a function
+                on JAX, `compiled_once` one with loops, on TensorFlow too
 """
 
 import keras

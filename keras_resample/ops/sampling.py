@@ -84,7 +84,7 @@ def sample(
     check_concrete("SampleAt", images=images, grid=grid)
     images = ops.convert_to_tensor(images)
     grid = as_pairs(grid, "grid", ranks=(4,))
-    with fusion_of(grid):
+    with fusion_with_reading(grid):
         check_shapes(images.shape, grid.shape, data_format)
         flow = (grid - uniform_grid_like(grid)) * image_extent(images, data_format)
         return sample_displaced(
@@ -140,7 +140,7 @@ def image_extent(images, data_format):
     return extent(width, height)
 
 
-def fusion_of(grid):
+def fusion_with_reading(grid):
     """Context to compute what belongs to each sample of `grid` in one piece with reading it.
 
     For a grid of one image only: what is shared by the batch is better computed before.
