@@ -16,3 +16,21 @@ if not program.is_starting():
         ops,
         visualization,
     )
+
+__all__ = [
+    "__version__",
+    "callbacks",
+    "datasets",
+    "export",
+    "heads",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "visualization",
+]
+
+
+def __dir__():
+    return __all__

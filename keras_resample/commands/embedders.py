@@ -11,7 +11,7 @@ from keras_resample.models import BTNet, Recognizer, Verifier
 from keras_resample.models.steps.images_of_files import range_of_files
 from keras_resample.models.steps.native_images import resized
 from keras_resample.models.steps.own_scaling import own_scaling
-from keras_resample.ops.resolution_choice import choose_resolution
+from keras_resample.ops import choose_resolution
 
 # Steps whose images of any size are in memory at once: enough to fill those of each resolution.
 STEPS_AT_ONCE = 8

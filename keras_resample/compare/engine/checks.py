@@ -9,7 +9,17 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used: `name`, what it must be, and the value received."""
+    """A setting that cannot be used: `name`, what it must be, and the value received.
+
+    Example:
+
+    >>> from keras_resample.compare import Settings, SettingError
+    >>> try:
+    ...     Settings(factor=2)
+    ... except SettingError as error:
+    ...     print(error)
+    `factor` must be a number in (0, 1]. Received: factor=2
+    """
 
     def __init__(self, name, must, received):
         self.name, self.must, self.received = name, must, received
