@@ -286,19 +286,14 @@ def machine():
     """One line that describes the machine and the versions."""
     import keras
 
+    from keras_resample.machine import cores, processor
+
     backend = keras.backend.backend()
     module = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}[backend]
     version = __import__(module).__version__
-    processor = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as file:
-            processor = next(s.split(":")[1].strip() for s in file if s.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
-        f"{processor}, {cores} of {os.cpu_count()} cores used{load}, computed on {device()}; "
+        f"{processor()}, {cores()} of {os.cpu_count()} cores used{load}, computed on {device()}; "
         f"Python {platform.python_version()}, keras {keras.__version__}, {module} {version}"
     )
 

@@ -9,7 +9,7 @@ import keras_resample.compare  # which `keras_resample` does not import
 
 PACKAGE = pathlib.Path(keras_resample.__file__).resolve().parent
 # These stand below everything and import nothing of the package.
-GROUND = {"arguments", "files", "program", "version"}
+GROUND = {"arguments", "files", "machine", "program", "version"}
 OPS = {"backend", "ops", "ops/restoring"}
 LAYERS = {*OPS, "layers/samplers", "layers/blocks", "layers/regions", "layers/attention",
           "layers/trunk"}  # fmt: skip

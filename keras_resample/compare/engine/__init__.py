@@ -1,1 +1,1 @@
-"""What every comparison shares: store, progress, report, figures, machine, cost."""
+"""What every comparison shares: settings, store, resume, progress, speed, report, figures."""

@@ -33,6 +33,34 @@ def table(header, rows):
     ]
 
 
+def by_method(records, order):
+    """dict from the name of each method to its records; `order` is what a name is sorted by."""
+    found = {}
+    for record in records:
+        found.setdefault(record["method"], []).append(record)
+    return dict(sorted(found.items(), key=lambda item: order(item[0])))
+
+
+def differences(methods, baselines, measured, title):
+    """Seed by seed, how far each method lies above each baseline; each two once.
+
+    Args:
+        methods: of `by_method`.
+        baselines: names.
+        measured: dict from a text with {} for the difference to a function that reads a record.
+        title: function from a name to its title.
+    """
+    lines = []
+    for number, baseline in enumerate(baselines, 1):
+        base = {record["seed"]: record for record in methods.get(baseline, [])}
+        for method, own in methods.items():
+            pairs = [(record, base[record["seed"]]) for record in own if record["seed"] in base]
+            if pairs and method not in baselines[:number]:
+                gains = [text.format(_gain(pairs, read)) for text, read in measured.items()]
+                lines.append(f"* {title(method)} - {title(baseline)}: {', '.join(gains)}")
+    return lines
+
+
 def pictures(results):
     """Lines that show the figures."""
     return [f"![{name}]({name})\n" for name in results["figures"]]
@@ -48,6 +76,12 @@ def machine(results):
         f"* Backend {machine['backend']}; {versions}; Python {machine['python']}",
         f"* Date: {machine['date']}",
     ]
+
+
+def _gain(pairs, read):
+    pairs = [(read(one), read(other)) for one, other in pairs]
+    gains = [None if None in pair else pair[0] - pair[1] for pair in pairs]
+    return percent(mean_std(gains), sign="+")
 
 
 def _aligned(cell, column, width):

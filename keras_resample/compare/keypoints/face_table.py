@@ -10,7 +10,7 @@ from keras_resample.compare.keypoints.table import trainings
 
 # The numbers of a record that networks are set against each other by.
 MEASURED = {
-    f"points {name.upper()} {place}": lambda record, name=name, place=place: record[place][name]
+    f"{{}} points {name.upper()} {place}": lambda record, p=place, n=name: record[p][n]
     for place in ("misaligned", "aligned")
     for name in ("tar", "eer")
 }

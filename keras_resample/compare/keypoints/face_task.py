@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_resample import metrics, models
 from keras_resample.compare.keypoints import data, face_data, face_table, networks
-from keras_resample.compare.keypoints.names import TRANSFORMS, WITH_KEYPOINTS
+from keras_resample.compare.keypoints.names import TITLES, TRANSFORMS, WITH_KEYPOINTS
 from keras_resample.compare.keypoints.task import TEST_BATCH, Keypoints
 
 # The false accept rate of the tables.
@@ -64,6 +64,7 @@ class Faces(Keypoints):
         )
 
     def figures(self, records, load):
+        from keras_resample.compare.engine.figures import learning_curves
         from keras_resample.compare.keypoints import figures
 
         by_method = face_table.trainings(records)
@@ -71,7 +72,7 @@ class Faces(Keypoints):
             "severity",
             figures.by_severity(by_method, self.settings.severities, face_table.tars, "TAR"),
         )
-        yield "learning_curves", figures.learning_curves(by_method)
+        yield "learning_curves", learning_curves(by_method, TITLES.get)
         # Where faces have their keypoints, and no face.
         size, template = self.settings.size, self.data.template[None]
         nobody = data.Part(np.zeros((1, size, size, 1), "uint8"), template, np.zeros(1))

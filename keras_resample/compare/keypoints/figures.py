@@ -2,9 +2,9 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from keras_resample import visualization
+from keras_resample.compare.engine.figures import learning_curves
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.keypoints import networks, table
 from keras_resample.compare.keypoints.names import TITLES
@@ -21,7 +21,7 @@ def draw(records, load, parts, settings):
     """
     by_method = table.trainings(records)
     yield "severity", by_severity(by_method, settings.severities)
-    yield "learning_curves", learning_curves(by_method)
+    yield "learning_curves", learning_curves(by_method, TITLES.get)
     yield from attention_biases(by_method, load, parts, settings)
 
 
@@ -52,23 +52,6 @@ def by_severity(by_method, severities, read=accuracies, name="test accuracy"):
     panels[0].set_ylabel(f"{name}, %")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    return figure
-
-
-def learning_curves(by_method):
-    """Validation accuracy on upright digits after each epoch, mean of the seeds."""
-    figure = Figure(figsize=(7.6, 4.2), layout="constrained")
-    ax = figure.subplots()
-    for number, (method, own) in enumerate(by_method.items()):
-        curves = [[epoch["val_accuracy"] for epoch in record["history"]] for record in own]
-        curve = 100 * np.mean(curves, axis=0)
-        marker = "" if len(curve) > 1 else "o"  # of one epoch there is no line
-        epochs = np.arange(1, len(curve) + 1)
-        ax.plot(epochs, curve, color=f"C{number}", marker=marker, label=TITLES[method])
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.grid(True, color="0.85", linewidth=0.6)
-    ax.set(xlabel="epoch", ylabel="validation accuracy, %")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
     return figure
 
 

@@ -9,8 +9,8 @@ from keras_resample.compare.keypoints.names import BASELINES, METHODS, TITLES, T
 
 # The numbers of a record that networks are set against each other by.
 MEASURED = {
-    "points transformed": operator.itemgetter("transformed"),
-    "upright": operator.itemgetter("accuracy"),
+    "{} points transformed": operator.itemgetter("transformed"),
+    "{} upright": operator.itemgetter("accuracy"),
 }
 HEADS = {
     "mean": "The mean of the last tokens is classified.",
@@ -43,10 +43,7 @@ def _places(results):
 
 def trainings(records):
     """dict from the name of a method to its records, in the order of the tables."""
-    found = {}
-    for record in records:
-        found.setdefault(record["method"], []).append(record)
-    return {method: found[method] for method in METHODS if method in found}
+    return report.by_method(records, METHODS.index)
 
 
 def scores(results):
@@ -91,24 +88,9 @@ def differences(records, measured=MEASURED):
 
     Args:
         records: of all runs.
-        measured: dict from the name of a number to a function that reads it in a record.
+        measured: as in `report.differences`.
     """
-    by_method, lines = trainings(records), []
-    for number, baseline in enumerate(BASELINES, 1):
-        base = {record["seed"]: record for record in by_method.get(baseline, [])}
-        for method, own in by_method.items():
-            pairs = [(r, base[r["seed"]]) for r in own if r["seed"] in base]
-            if method in BASELINES[:number] or not pairs:
-                continue
-            gains = ", ".join(_gain(pairs, name, read) for name, read in measured.items())
-            lines.append(f"* {TITLES[method]} - {TITLES[baseline]}: {gains}")
-    return lines
-
-
-def _gain(pairs, name, read):
-    pairs = [(read(one), read(other)) for one, other in pairs]
-    gains = [None if None in pair else pair[0] - pair[1] for pair in pairs]
-    return f"{percent(mean_std(gains), sign='+')} {name}"
+    return report.differences(trainings(records), BASELINES, measured, TITLES.get)
 
 
 def notes(results):

@@ -3,14 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_resample import datasets
 from keras_resample.compare.engine.checks import SettingError
-
-# Images resized at a time.
-CHUNK = 256
+from keras_resample.compare.engine.resizing import resized
 
 
 @dataclasses.dataclass
@@ -65,11 +62,11 @@ def load(settings):
             raise
         must = f"must hold a folder of images for each identity, or be a whole .npz file ({error})"
         raise SettingError("images", must, source) from error
-    train = _Training(_resized(train_images, settings.size), train_labels, settings.batch_size)
+    train = _Training(_of_size(train_images, settings.size), train_labels, settings.batch_size)
     description = f"{description}: {identities} identities, {dataset.num_images} images"
     if dataset.skipped:
         description += f", {len(dataset.skipped)} unreadable ones left out"
-    data = Data(train, _resized(test_images, settings.size), test_labels, description)
+    data = Data(train, _of_size(test_images, settings.size), test_labels, description)
     if not data.genuine_pairs:
         must = "must have two images of at least one identity of the test half"
         raise SettingError("images", must, source)
@@ -126,11 +123,7 @@ def _dataset(settings):
     return datasets.npz(path), path.name
 
 
-def _resized(images, size):
+def _of_size(images, size):
     if size is None or images.shape[1:3] == size:
         return images
-    parts = [images[first : first + CHUNK] for first in range(0, len(images), CHUNK)]
-    resize = keras.ops.image.resize
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(resize(part, size, antialias=True)) for part in parts]
-    )
+    return resized(images, size, antialias=True)

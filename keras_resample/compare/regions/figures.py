@@ -2,9 +2,9 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from keras_resample import visualization
+from keras_resample.compare.engine.figures import learning_curves
 from keras_resample.compare.engine.report import mean_std
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.regions import networks, table
@@ -21,7 +21,7 @@ def draw(records, load, images, settings):
         settings: `RegionSettings`.
     """
     by_method = table.trainings(records)
-    yield "learning_curves", learning_curves(by_method)
+    yield "learning_curves", learning_curves(by_method, title)
     sweep = {parts(name)[1]: own for name, own in by_method.items() if _is_swept(name)}
     if len(sweep) > 1:
         yield "k", sweep_of_k(sweep, by_method)
@@ -31,26 +31,11 @@ def draw(records, load, images, settings):
             yield from _regions(name, load(Run(name, settings.seeds[0])), images)
 
 
-def learning_curves(by_method):
-    """Validation accuracy after each epoch, mean of the seeds, as in Fig. 4."""
-    figure, ax = _axes(7.6, 4.2)
-    for number, (name, own) in enumerate(by_method.items()):
-        curves = [[epoch["val_accuracy"] for epoch in record["history"]] for record in own]
-        curve = 100 * np.mean(curves, axis=0)
-        style = ("-", "--", ":")[number // 10 % 3]
-        color = f"C{number % 10}"
-        marker = "" if len(curve) > 1 else "o"  # of one epoch there is no line
-        epochs = np.arange(1, len(curve) + 1)
-        ax.plot(epochs, curve, style, color=color, marker=marker, label=title(name))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set(xlabel="epoch", ylabel="validation accuracy, %")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
-    return figure
-
-
 def sweep_of_k(sweep, by_method):
     """Test accuracy over k, with the standard deviation of the seeds as in the table."""
-    figure, ax = _axes(6.2, 3.4)
+    figure = Figure(figsize=(6.2, 3.4), layout="constrained")
+    ax = figure.subplots()
+    ax.grid(True, color="0.85", linewidth=0.6)
     values = {k: [100 * record["accuracy"] for record in own] for k, own in sweep.items()}
     found = [mean_std(accuracies) for accuracies in values.values()]
     means = [one["mean"] for one in found]
@@ -81,10 +66,3 @@ def _regions(name, network, images):
 def _is_swept(name):
     method, _, count = parts(name)
     return method == ADAPTIVE and count == 1
-
-
-def _axes(width, height):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    ax = figure.subplots()
-    ax.grid(True, color="0.85", linewidth=0.6)
-    return figure, ax

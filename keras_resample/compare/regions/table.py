@@ -1,5 +1,6 @@
 """The tables of a comparison for fine-grained classes, for a terminal and as Markdown."""
 
+import operator
 import statistics
 
 from keras_resample.compare.engine import report
@@ -9,6 +10,7 @@ from keras_resample.compare.regions.names import order, title
 
 # What every other network is set against, seed by seed.
 BASELINES = ("stride", "local-stride", "local-center-crop")
+MEASURED = {"{} points": operator.itemgetter("accuracy")}
 SIMULATED_K = (0.5, 0.7, 1.0)
 
 
@@ -31,10 +33,7 @@ def page(results):
 
 def trainings(records):
     """dict from the name of a method to its records, in the order of the tables."""
-    found = {}
-    for record in records:
-        found.setdefault(record["method"], []).append(record)
-    return dict(sorted(found.items(), key=lambda item: order(item[0])))
+    return report.by_method(records, order)
 
 
 def scores(results):
@@ -65,15 +64,7 @@ def scores(results):
 
 def differences(records):
     """Seed by seed, how far each network lies above each baseline; each two once."""
-    by_method, lines = trainings(records), []
-    for number, baseline in enumerate(BASELINES, 1):
-        base = {record["seed"]: record["accuracy"] for record in by_method.get(baseline, [])}
-        for name, own in by_method.items():
-            gains = [r["accuracy"] - base[r["seed"]] for r in own if r["seed"] in base]
-            if name not in BASELINES[:number] and gains:
-                text = percent(mean_std(gains), sign="+")
-                lines.append(f"* {title(name)} - {title(baseline)}: {text} points")
-    return lines
+    return report.differences(trainings(records), BASELINES, MEASURED, title)
 
 
 def simulated(results):

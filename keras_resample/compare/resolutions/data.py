@@ -3,16 +3,13 @@
 import dataclasses
 import os
 
-import keras
 import numpy as np
 
 from keras_resample import datasets
 from keras_resample.compare.engine.checks import SettingError
+from keras_resample.compare.engine.resizing import resized
 from keras_resample.compare.engine.sources import by
 from keras_resample.compare.resolutions import folds
-
-# Images that are resized at a time.
-CHUNK = 256
 
 
 @dataclasses.dataclass
@@ -78,18 +75,9 @@ def load(settings):
 
 def reduced(images, size):
     """Images (n, h, w, c) at a smaller (height, width), antialiased."""
-    return _resized(images, size, antialias=True)
+    return resized(images, size, antialias=True)
 
 
 def enlarged(images, size, interpolation="bilinear"):
     """Images (n, h, w, c) at a larger (height, width)."""
-    return _resized(images, size, interpolation=interpolation)
-
-
-def _resized(images, size, **options):
-    resize = keras.ops.image.resize
-    parts = [
-        keras.ops.convert_to_numpy(resize(images[first : first + CHUNK], size, **options))
-        for first in range(0, len(images), CHUNK)
-    ]
-    return np.concatenate(parts)
+    return resized(images, size, interpolation=interpolation)

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from keras_resample import models
+from keras_resample.compare.engine.figures import plot_epochs
 from keras_resample.compare.engine.sources import by
 from keras_resample.compare.engine.task import Run
 from keras_resample.compare.resolutions import data, networks
@@ -25,7 +25,7 @@ def draw(records, load, image, settings):
         image: (1, height, width, channels), of the full size.
         settings: `ResolutionSettings`.
     """
-    yield "learning_curves", learning_curves(records, settings)
+    yield "learning_curves", learning_curves(records)
     full, *cases = settings.sizes()
     done = {(record["method"], record["seed"], record["size"]) for record in records}
     seed = settings.seeds[0]
@@ -40,26 +40,20 @@ def draw(records, load, image, settings):
         yield f"maps_{case}", feature_maps(trunk, trained, image, settings.sizes()[case])
 
 
-def learning_curves(records, settings):
+def learning_curves(records):
     """Loss after each epoch, mean of the seeds; a panel for each resolution."""
     records = [record for record in records if record["history"]]
     sizes = list(dict.fromkeys(record["size"] for record in records))
     figure = Figure(figsize=(3.4 * max(len(sizes), 1), 3.4), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(sizes))) if sizes else []
     for ax, size in zip(axes, sizes, strict=True):
-        for number, method in enumerate(TITLES):
-            own = [
-                record["history"]
-                for record in records
-                if record["method"] == method and record["size"] == size
-            ]
-            if own:
-                losses = np.mean([[epoch["loss"] for epoch in history] for history in own], axis=0)
-                epochs = np.arange(1, len(losses) + 1)
-                ax.plot(epochs, losses, "o-", ms=3, color=f"C{number}", label=TITLES[method])
-        ax.grid(True, color="0.85", linewidth=0.6)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.set(title=size, xlabel="epoch", ylabel="training loss")
+        own = [record for record in records if record["size"] == size]
+        by_title = {
+            title: [record for record in own if record["method"] == method]
+            for method, title in TITLES.items()
+        }
+        plot_epochs(ax, by_title, "loss")
+        ax.set(title=size, ylabel="training loss")
         ax.legend(fontsize=6, frameon=False)
     return figure
 

@@ -1,6 +1,7 @@
 """The tables of a comparison for segmentation, for a terminal and as Markdown."""
 
 import math
+import operator
 import statistics
 
 from keras_resample.compare.engine import report
@@ -10,6 +11,9 @@ from keras_resample.compare.segmentation.names import EDGE_BASED, METHODS, title
 
 # Of the bands of the trimap, in pixels.
 WIDTHS = (2, 4, 8, 16, 32)
+# What every other method is set against, seed by seed, and by which number.
+BASELINES = ("uniform-antialiased",)
+MEASURED = {"mIoU {} points": operator.itemgetter("mean_iou")}
 
 
 def page(results):
@@ -40,11 +44,8 @@ def sizes_of(records):
 
 def trainings(records, size):
     """dict from the name of a method to its records at a size, in the order of the methods."""
-    found = {}
-    for record in records:
-        if tuple(record["size"]) == tuple(size):
-            found.setdefault(record["method"], []).append(record)
-    return dict(sorted(found.items(), key=lambda item: order(item[0])))
+    own = [record for record in records if tuple(record["size"]) == tuple(size)]
+    return report.by_method(own, order)
 
 
 def order(name):
@@ -62,7 +63,7 @@ def tables(results, size):
     return [
         *scores(results, by_method, size),
         "",
-        *differences(by_method),
+        *report.differences(by_method, BASELINES, MEASURED, title),
         "",
         "IoU of the classes, %:\n",
         *per_item(class_names, "class_ious"),
@@ -123,18 +124,6 @@ def of_shared_seeds(by_method):
 
 def mean(records, key):
     return statistics.fmean(record[key] for record in records)
-
-
-def differences(by_method):
-    """Seed by seed, how far each method lies above the antialiased resize."""
-    base = {r["seed"]: r["mean_iou"] for r in by_method.get("uniform-antialiased", [])}
-    lines = []
-    for name, own in by_method.items():
-        pairs = [r["mean_iou"] - base[r["seed"]] for r in own if r["seed"] in base]
-        if name != "uniform-antialiased" and pairs:
-            text = percent(report.mean_std(pairs), sign="+")
-            lines.append(f"* {title(name)} - uniform antialiased: mIoU {text} points")
-    return lines
 
 
 def _titles(by_method):

@@ -10,8 +10,8 @@ from keras_resample.layers.samplers.grid_sampler import GridSampler
 class UniformDownsample(GridSampler):
     """Resizes images: the baseline of every comparison, `keras.ops.image.resize` as a sampler.
 
-    It overrides `call`, as only `LearnedResizer` does beside it: the baseline is Keras's own resize,
-    not this package's sampler at the same places.
+    It overrides `call`, as only `LearnedResizer` does beside it: the baseline is Keras's own
+    resize, not this package's sampler at the same places.
 
     Args:
         factor: side of the output over side of the input, in (0, 1]. Give `factor` or `size`.

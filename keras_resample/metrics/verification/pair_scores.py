@@ -1,11 +1,11 @@
 """Scores of listed pairs, for lists of millions."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from keras_resample.arguments import as_bool, as_integer_array
+from keras_resample.machine import cores
 from keras_resample.metrics.arrays import (
     embedding_array,
     inverse,
@@ -87,7 +87,7 @@ def pair_scores(embeddings, first, second, normalize=True, verbose=0):
 
     starts = range(0, len(first), BLOCK)
     bar = progress_bar(len(starts), verbose)
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for done, _ in enumerate(pool.map(work, starts), start=1):
             bar.update(done)
     return scores
@@ -109,7 +109,3 @@ def _rows(rows, name, n):
 def _unsafe(length):
     used = length[length > 0]
     return used.size and (used.min() < SAFE[0] or used.max() > SAFE[1])
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -2,7 +2,13 @@
 
 import pytest
 
-from keras_resample.compare.engine.report import mean_std, percent, table
+from keras_resample.compare.engine.report import (
+    by_method,
+    differences,
+    mean_std,
+    percent,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,3 +32,24 @@ def test_a_table_is_aligned_markdown():
         "| a         |     1 |",
         "| long name | 1,000 |",
     ]
+
+
+def test_records_by_method():
+    records = [{"method": name, "seed": seed} for seed in (0, 1) for name in ("late", "early")]
+    found = by_method(records, ("early", "late").index)
+    assert list(found) == ["early", "late"]
+    assert [record["seed"] for record in found["late"]] == [0, 1]
+
+
+def test_differences_are_of_the_same_seed():
+    def runs(*values):
+        return [{"seed": seed, "score": value} for seed, value in enumerate(values)]
+
+    methods = {"a": runs(0.5, 0.7, 0.1), "b": runs(0.6, 0.9), "c": runs(None, 0.2)}
+    measured = {"{} points": lambda record: record["score"]}
+    assert differences(methods, ("a", "b"), measured, str.upper) == [
+        "* B - A: +15.0 ± 7.1 points",
+        "* C - A: n/m points",
+        "* C - B: n/m points",
+    ]
+    assert differences(methods, ("missing",), measured, str) == []
