@@ -7,7 +7,8 @@ Half of the identities train the small encoder of `python -m keras_resample comp
 front end, the other half are verified in all pairs. All heads share the encoder, the images, the
 seeds and the schedule; their own arguments are the published ones, but for the scale, 32, which
 suits a hundred identities. Sampling is antialiased in both columns of a factor. A run that was
-stopped goes on: finished trainings are kept in OUT/results.json.
+stopped goes on: finished trainings are kept in OUT/results.json. It is no task of `compare`: of 180
+trainings two numbers each are wanted, and no model, checkpoint or picture.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import numpy as np
 
 import keras_resample as kr
 from keras_resample.compare.recognition.front_ends import SMALL
+from keras_resample.files import whole
 
 SCALE = {"scale": 32.0}
 HEADS = {
@@ -127,7 +129,8 @@ def main():
         if key not in results:
             sampler = dict(front_ends())[name]
             results[key] = verify(train, test, head, sampler, seed, options.epochs)
-            record.write_text(json.dumps(results, indent=1))
+            with whole(record) as (path,):
+                path.write_text(json.dumps(results, indent=1))
         bar.update(done)
     page = [
         "# Every head, with and without FlowWarp",
@@ -140,7 +143,8 @@ def main():
         "",
         table(results, names, options.seeds),
     ]
-    (out / "results.md").write_text("\n".join(page))
+    with whole(out / "results.md") as (path,):
+        path.write_text("\n".join(page))
     print(f"Written: {out / 'results.md'}")
 
 
