@@ -14,10 +14,9 @@ file or several, with the images of `train` and of the validation folders, or "t
 images are aligned. Those of a `.bin` file are taken as aligned. A section `warp` moves images and
 keypoints as one in training.
 
-A run that was stopped
-goes on when it is started again with the same `--out`, after its last complete epoch and with the
-batches it would have seen. Curves are in `OUT/logs` (TensorBoard) and `OUT/log.csv`, the recognizer
-in `OUT/recognizer.keras`, the best of all epochs in `OUT/best.keras`.
+A run that was stopped goes on when it is started again with the same `--out`, after its last
+complete epoch and with the batches it would have seen. Curves are in `OUT/logs` (TensorBoard) and
+`OUT/log.csv`, the recognizer in `OUT/recognizer.keras`, the best of all epochs in `OUT/best.keras`.
 """
 
 import argparse
