@@ -18,8 +18,9 @@ def check_network(build, images, *, half_layer, half=0.1, folder, twin=None):
 
     Args:
         build: Function of `input_shape` (without the batch) and `data_format` that gives it.
-        images: Channels-last inputs.
-        half_layer: Name of the last layer that computes in half precision.
+        images: Channels-last inputs, or a dict or list of inputs whose first are the images.
+        half_layer: Name of the last layer that computes in half precision, or a function of the
+            model that gives it.
         half: Error allowed under half precision; None where it is too deep to compare.
         folder: Where a file may be written.
         twin: Function of the model and the images that gives the outputs in PyTorch, channels
@@ -58,7 +59,7 @@ class _Network:
 
     def made(self, **arguments):
         first = keras.config.image_data_format() == "channels_first" and not arguments
-        height, width, channels = self.images.shape[1:]
+        height, width, channels = keras.tree.flatten(self.images)[0].shape[1:]
         shape = (channels, height, width) if first else (height, width, channels)
         return self.build(input_shape=shape, **arguments)
 
@@ -84,7 +85,8 @@ class _Network:
     def check_channels_first(self):
         keras.config.set_image_data_format("channels_first")
         model = self.copied(self.made())
-        found = keras.tree.flatten(run(model, np.moveaxis(self.images, -1, 1).copy()))
+        first = keras.tree.map_structure(channels_first, self.images)
+        found = keras.tree.flatten(run(model, first))
         found = [np.moveaxis(y, 1, -1) if y.ndim == 4 else y for y in found]
         self.compare(found, 1e-4, "channels first")
 
@@ -99,7 +101,16 @@ class _Network:
     def check_half_precision(self, layer, tolerance):
         keras.config.set_dtype_policy("mixed_bfloat16")
         model = self.made(data_format="channels_last")
-        assert all(output.dtype == "float32" for output in model.outputs)
-        assert model.get_layer(layer).output.dtype == "bfloat16"
+        inputs = keras.tree.map_structure(
+            lambda x: keras.KerasTensor(x.shape, x.dtype.name), self.images
+        )
+        assert all(output.dtype == "float32" for output in keras.tree.flatten(model(inputs)))
+        half = layer(model) if callable(layer) else model.get_layer(layer)
+        assert half.output.dtype == "bfloat16"
         if tolerance is not None:
             self.compare(run(self.copied(model), self.images), tolerance, "bfloat16")
+
+
+def channels_first(x):
+    """Images, and nothing else, with their channels in front."""
+    return np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x

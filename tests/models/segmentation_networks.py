@@ -60,4 +60,5 @@ def images(*shape, seed=0):
 
 def run(model, x):
     """Outputs of a model, not compiled where that costs more than running it once."""
-    return keras.tree.map_structure(to_numpy, in_one_piece(model, keras.ops.convert_to_tensor(x)))
+    x = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    return keras.tree.map_structure(to_numpy, in_one_piece(model, x))

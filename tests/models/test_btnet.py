@@ -9,10 +9,12 @@ import pytest
 
 import keras_resample as kr
 from keras_resample.models import BranchTrainer, BTNet
+from tests.models.network_checks import check_network
 from tests.models.small_branches import (
     IMAGES,
     LABELS,
     RANDOM,
+    RESOLUTIONS,
     influence,
     make,
     trained,
@@ -85,6 +87,23 @@ def test_a_branch_is_a_file_of_its_own(tmp_path):
     assert_close(other(small), network(small), 1e-6)
     added = sum(to_numpy(weight).nbytes for weight in network.parts.own_weights((4, 4)))
     assert path.stat().st_size < added + 400 * len(network.parts.own_weights((4, 4))) + 2000
+
+
+def test_promises(tmp_path):
+    """Of the trunk and its branches at once."""
+
+    def build(input_shape, **arguments):
+        trunk = kr.models.IResNet((1, 1), (4, 8), input_shape, 6, **arguments)
+        return BTNet(trunk, RESOLUTIONS, **arguments)
+
+    def half_layer(network):
+        return network.trunk.get_layer("layer2_0_conv2")
+
+    images = {
+        f"{side}x{side}": RANDOM.normal(size=(2, side, side, 1)).astype("float32")
+        for side in (16, 8, 4)
+    }
+    check_network(build, images, half_layer=half_layer, half=None, folder=tmp_path)
 
 
 def test_the_whole_network_is_a_file(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from tests.models.network_checks import check_network
 from tests.numerics import assert_close, to_numpy
 
 TINY = {"size": {"width": 8, "depths": (1, 2), "num_heads": (1, 2)}, "input_shape": (20, 23, 1)}
@@ -50,7 +51,7 @@ def test_parameters_of_the_small_one():
     assert kr.models.KeypointSwin("small").count_params() == 81_272_736 + statistics
 
 
-def test_keypoints_matter_and_files_keep_them(tmp_path):
+def test_keypoints_matter_once_they_are_learned():
     model = kr.models.KeypointSwin(**TINY)
     first = model.predict(INPUTS, verbose=0)
     other = {**INPUTS, "keypoints": INPUTS["keypoints"][::-1]}
@@ -58,9 +59,13 @@ def test_keypoints_matter_and_files_keep_them(tmp_path):
     randomize(model)
     before = model.predict(INPUTS, verbose=0)
     assert np.abs(model.predict(other, verbose=0) - before).max() > 1e-3
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert_close(again.predict(INPUTS, verbose=0), before)
+
+
+def test_promises(tmp_path):
+    def build(**arguments):
+        return kr.models.KeypointSwin(**{**TINY, **arguments})
+
+    check_network(build, INPUTS, half_layer="layers_1_1_2_add", folder=tmp_path)
 
 
 @pytest.mark.in_turn

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_resample as kr
+from tests.models.network_checks import check_network
 from tests.numerics import assert_close, to_numpy
 
 GOLDENS = np.load(Path(__file__).parents[1] / "goldens" / "kprpe_vit.npz")
@@ -133,15 +134,13 @@ def test_without_vectors_of_places_the_encoding_alone_tells_the_order(position):
     assert_close(*means(model), 1e-5)
 
 
-def test_both_formats_have_the_same_weights():
-    last = randomize(kr.models.KeypointViT(**TINY))
-    shape = {**TINY, "input_shape": (1, 14, 21)}
-    first = kr.models.KeypointViT(**shape, data_format="channels_first")
-    first.set_weights(last.get_weights())
-    if keras.backend.backend() == "tensorflow":
-        pytest.skip("TensorFlow's CPU has no convolution of the channels first")
-    found = first.predict({**INPUTS, "images": IMAGES.transpose(0, 3, 1, 2)}, verbose=0)
-    assert_close(found, last.predict(INPUTS, verbose=0))
+@pytest.mark.parametrize("name", ["ViT", "KeypointViT"])
+def test_promises(name, tmp_path):
+    def build(**arguments):
+        return getattr(kr.models, name)(**{**TINY, **arguments})
+
+    inputs = INPUTS if name == "KeypointViT" else IMAGES
+    check_network(build, inputs, half_layer="blocks_1_2_add", folder=tmp_path)
 
 
 def test_a_missing_keypoint_is_nan_or_infinite():
@@ -166,17 +165,6 @@ def test_it_learns_where_keypoints_are():
     model.fit(INPUTS, POINTS[:, 0], epochs=3, verbose=0)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         assert np.any(to_numpy(weight) != old), weight.path
-
-
-def test_masked_tokens():
-    tokens = RANDOM.normal(size=(4, 10, 3)).astype("float32")
-    layer = kr.layers.MaskedTokens(0.3, seed=0)
-    found = to_numpy(layer(tokens, training=True))
-    masked = np.all(found == to_numpy(layer.token)[0, 0], axis=-1)
-    np.testing.assert_array_equal(masked.sum(1), 3)
-    np.testing.assert_array_equal(found[~masked], tokens[~masked])
-    assert len({row.tobytes() for row in masked}) > 1
-    np.testing.assert_array_equal(to_numpy(layer(tokens, training=False)), tokens)
 
 
 @pytest.mark.in_turn
