@@ -192,8 +192,12 @@ def main(arguments=None):
     def new_client():
         return connect(options.server, options.model, timeout=options.timeout)
 
-    wait(new_client(), options.timeout)
-    inputs, expected = read(options.answers)
+    try:
+        wait(new_client(), options.timeout)
+        inputs, expected = read(options.answers)
+    except (ServerError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
     load = Load(
         new_client,
         options.endpoint,
@@ -206,9 +210,11 @@ def main(arguments=None):
     )
     begin = time.perf_counter()
     first = int(options.requests * WARM_UP)
-    outcomes = load.run(range(first), options.clients)
+    # Alone: each endpoint of a server without warm-up prepares its graph now.
+    outcomes = load.run(range(1), 1)
+    outcomes += load.run(range(1, first), options.clients)
     before = memory_of(options.pid) if options.pid else None
-    outcomes += load.run(range(first, options.requests), options.clients)
+    outcomes += load.run(range(max(first, 1), options.requests), options.clients)
     seconds = time.perf_counter() - begin
     print(
         f"{len(outcomes)} requests of 1 to {options.largest} images by {options.clients} clients "

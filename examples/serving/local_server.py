@@ -4,8 +4,8 @@
 
 It has the gRPC and REST APIs (`Predict`, `GetModelMetadata`, `GetModelStatus`), the folders of
 versions and these flags of the official server, over the same SavedModel, which TensorFlow runs in
-Python. It has no monitoring, no batching and no warm-up, and it listens on this machine only.
-Ctrl-C or SIGTERM ends it. Port 0 is a free port; the first line says which.
+Python. It has no monitoring and no batching, and it listens on this machine only. Ctrl-C or SIGTERM
+ends it. Port 0 is a free port; the first line says which.
 """
 
 import argparse

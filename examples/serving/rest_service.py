@@ -5,6 +5,7 @@ import binascii
 import http.server
 import json
 import re
+import sys
 from urllib.parse import unquote
 
 import numpy as np
@@ -45,6 +46,11 @@ class RestServer(http.server.ThreadingHTTPServer):
     def __init__(self, address, versions):
         super().__init__(address, Handler)
         self.versions = versions
+
+    def handle_error(self, request, client_address):
+        """Says what went wrong, but not that a client gave up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -5,8 +5,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 FILE = "saved_model.pb"
+WARM_UP = "assets.extra/tf_serving_warmup_requests"
 DEFAULT = "serving_default"
 
 
@@ -74,7 +76,7 @@ class ServedVersions:
 
 
 class ServedVersion:
-    """A loaded SavedModel.
+    """A loaded SavedModel, which has answered the requests for its warm-up where it has such.
 
     Args:
         number: of the version.
@@ -87,6 +89,10 @@ class ServedVersion:
         saved.ParseFromString((folder / FILE).read_bytes())
         self.signature_defs = saved.meta_graphs[0].signature_def
         self._model = tf.saved_model.load(str(folder))
+        if (folder / WARM_UP).is_file():
+            for record in tf.data.TFRecordDataset(str(folder / WARM_UP)):
+                log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+                self._answer(log.predict_log.request)
 
     def inputs_of(self, endpoint):
         """Dict of the `tf.TensorSpec` of each input."""
@@ -116,6 +122,10 @@ class ServedVersion:
         tensors = {name: _tensor(name, inputs[name], spec) for name, spec in specs.items()}
         outputs = function(**tensors)
         return {name: outputs[name].numpy() for name in wanted or sorted(outputs)}
+
+    def _answer(self, request):
+        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        self.predict(request.model_spec.signature_name, inputs)
 
     def _function(self, endpoint):
         endpoint = endpoint or DEFAULT

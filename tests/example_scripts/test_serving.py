@@ -68,7 +68,7 @@ def addresses(saved):
         assert select.select([process.stdout], [], [], SECONDS)[0], "the server does not start"
         grpc, rest, pid = READY.match(process.stdout.readline()).groups()
         assert int(pid) == process.pid
-        client = clients.connect(f"grpc://{grpc}", "palm")
+        client = connect(f"grpc://{grpc}")
         assert client.versions() == [1]
         publish(saved, 2)
         end = time.monotonic() + SECONDS
@@ -91,9 +91,13 @@ def publish(saved, number):
     (saved.parent / "unfinished").rename(saved.with_name(str(number)))
 
 
+def connect(address):
+    return clients.connect(address, "palm", timeout=SECONDS)
+
+
 @pytest.fixture(params=SCHEMES)
 def client(request, addresses):
-    client = clients.connect(addresses[request.param], "palm")
+    client = connect(addresses[request.param])
     yield client
     client.close()
 
@@ -151,8 +155,8 @@ IMAGES = np.zeros((2, 8, 8, 3), "float32")
 def test_a_bad_request_gets_its_own_error(
     addresses, scheme, wrong, endpoint, inputs, words, files, expected
 ):
-    bad = clients.connect(addresses[scheme], **{"model": "palm", **wrong})
-    good = clients.connect(addresses[scheme], "palm")
+    bad = clients.connect(addresses[scheme], timeout=SECONDS, **{"model": "palm", **wrong})
+    good = connect(addresses[scheme])
     with pytest.raises(ServerError, match=words) as raised:
         bad.predict(endpoint, **inputs)
     assert raised.value.refused
@@ -197,7 +201,9 @@ def test_what_rest_says(addresses, path, body, status, words):
 
 
 def rest(addresses, path, body=None):
-    connection = http.client.HTTPConnection(addresses["http"].removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(
+        addresses["http"].removeprefix("http://"), timeout=SECONDS
+    )
     with contextlib.closing(connection):
         connection.request("GET" if body is None else "POST", path, body)
         response = connection.getresponse()
@@ -216,7 +222,7 @@ def test_rest_takes_rows_too(addresses, pixels, files, expected):
 
 
 def test_the_endpoints_are_described(addresses):
-    client = clients.connect(addresses["http"], "palm")
+    client = connect(addresses["http"])
     (images,) = client.metadata()["serving_default"]["inputs"].values()
     assert images["dtype"] == "DT_FLOAT"
     assert [dim["size"] for dim in images["tensor_shape"]["dim"]] == ["-1", "8", "8", "3"]
@@ -238,20 +244,20 @@ def test_the_official_package_understands_the_server(addresses, files, expected)
         request = predict_pb2.PredictRequest(output_filter=["embedding"])
         request.model_spec.name, request.model_spec.signature_name = "palm", "serve_jpeg"
         request.inputs["images"].CopyFrom(tf.make_tensor_proto(files))
-        response = predictions.Predict(request, timeout=10)
+        response = predictions.Predict(request, timeout=SECONDS)
         answer = tf.make_ndarray(response.outputs["embedding"])
         np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
         assert response.model_spec.version.value == 2
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = "palm"
-        metadata = predictions.GetModelMetadata(request, timeout=10).metadata["signature_def"]
+        metadata = predictions.GetModelMetadata(request, timeout=SECONDS).metadata["signature_def"]
         signatures = get_model_metadata_pb2.SignatureDefMap()
         assert metadata.Unpack(signatures)
         assert {"serving_default", "serve_jpeg"} <= set(signatures.signature_def)
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = "palm"
         models = model_service_pb2_grpc.ModelServiceStub(channel)
-        states = models.GetModelStatus(request, timeout=10).model_version_status
+        states = models.GetModelStatus(request, timeout=SECONDS).model_version_status
         served = [state.version for state in states if state.state == state.AVAILABLE]
         assert served == [2] and grpc_messages.AVAILABLE == states[0].AVAILABLE
 
@@ -285,7 +291,7 @@ def test_the_clients_do_without_tensorflow():
 def test_images_are_embedded_verified_and_searched(
     addresses, scheme, paths, expected, tmp_path, capsys
 ):
-    where = ["--server", addresses[scheme], "--model", "palm"]
+    where = ["--server", addresses[scheme], "--model", "palm", "--timeout", str(SECONDS)]
     people = str(tmp_path / "people.npz")
     assert ask.main(["embed", *where, *paths, "--out", people, "--batch-size", "4"]) == 0
     unit = expected / np.linalg.norm(expected, axis=1, keepdims=True)
@@ -309,7 +315,7 @@ def test_images_are_embedded_verified_and_searched(
 def test_what_cannot_be_asked_is_said(addresses, paths, tmp_path, capsys):
     note = tmp_path / "note.txt"
     note.write_text("no image")
-    where = ["--server", addresses["http"], "--model", "palm"]
+    where = ["--server", addresses["http"], "--model", "palm", "--timeout", str(SECONDS)]
     pair = ["--threshold", "0.5", paths[0]]
     assert ask.main(["verify", *where, *pair, str(note)]) == 2
     assert ask.main(["verify", *where, *pair, "nowhere.png"]) == 2
@@ -328,7 +334,18 @@ def test_a_load_in_miniature_finds_nothing_wrong(
     np.savez(answers, paths=np.array(paths), embeddings=expected)
     pid = addresses["process"].pid
     words = [answers, "--server", addresses[scheme], "--model", "palm", "--pid", str(pid)]
-    words += ["--requests", "80", "--clients", "4", "--largest", "16", "--hostile", "0.3"]
+    words += [
+        "--timeout",
+        str(SECONDS),
+        "--requests",
+        "80",
+        "--clients",
+        "4",
+        "--largest",
+        "16",
+        "--hostile",
+        "0.3",
+    ]
     assert load.main(words) == 0
     printed = capsys.readouterr().out
     assert "80 requests of 1 to 16 images by 4 clients" in printed
@@ -343,7 +360,7 @@ def test_a_load_finds_what_is_wrong(addresses, paths, expected, files):
     """Of a wrong row all requests that hold it, and of an endpoint that is not there all."""
 
     def outcomes(endpoint, expected, hostile_share=0.0):
-        new_client = functools.partial(clients.connect, addresses["grpc"], "palm")
+        new_client = functools.partial(connect, addresses["grpc"])
         one = load.Load(new_client, endpoint, {"images": files}, expected, 8, hostile_share)
         return [outcome.kind for outcome in one.run(range(40), 2)]
 
@@ -361,12 +378,12 @@ def test_a_load_of_arrays(addresses, pixels, expected, tmp_path):
     scaled = pixels.astype("float32") / 255
     np.savez(tmp_path / "answers.npz", images=scaled, embeddings=expected)
     inputs, answers = load.read(tmp_path / "answers.npz")
-    new_client = functools.partial(clients.connect, addresses["grpc"], "palm")
+    new_client = functools.partial(connect, addresses["grpc"])
     one = load.Load(new_client, "serving_default", inputs, answers, 8, 0.3)
     assert {outcome.kind for outcome in one.run(range(20), 2)} == {"right", "refused"}
 
 
-def test_a_version_that_cannot_be_loaded_changes_nothing(saved, tmp_path):
+def test_a_version_that_cannot_be_loaded_changes_nothing(saved, tmp_path, files):
     shutil.copytree(saved, tmp_path / "1")
     (tmp_path / "notes").mkdir()
     versions = served_versions.ServedVersions("palm", tmp_path)
@@ -377,10 +394,23 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(saved, tmp_path):
     assert versions.states == {1: "AVAILABLE", 2: "END"}
     assert versions.get("palm").number == 1
     publish(tmp_path / "1", 10)
+    write_warm_up(tmp_path / "10", files)
     versions.refresh()
     assert versions.states == {1: "END", 2: "END", 10: "AVAILABLE"}
     with pytest.raises(tf.errors.NotFoundError, match="Specific.palm, 1"):
         versions.get("palm", 1)
+
+
+def write_warm_up(path, images):
+    """The request that a server answers itself before a version is served."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    log = prediction_log_pb2.PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = "serve_jpeg"
+    request.inputs["images"].CopyFrom(tf.make_tensor_proto(images))
+    with tf.io.TFRecordWriter(str(path / "assets.extra" / "tf_serving_warmup_requests")) as file:
+        file.write(log.SerializeToString())
 
 
 def test_a_server_that_cannot_serve_ends(addresses, saved, tmp_path, monkeypatch, capsys):
@@ -414,7 +444,8 @@ def test_the_program_of_the_readme_runs(addresses, paths, expected, tmp_path, mo
         shutil.copy(path, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(program.replace("grpc://localhost:8500", addresses["grpc"]), names)
+    program = program.replace("grpc://localhost:8500", addresses["grpc"])
+    exec(program.replace("timeout=5.0", f"timeout={SECONDS}"), names)
     unit = expected[:2] / np.linalg.norm(expected[:2], axis=1, keepdims=True)
     np.testing.assert_allclose(names["first"] @ names["second"], np.dot(*unit), atol=1e-5)
 
