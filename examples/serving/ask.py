@@ -21,6 +21,7 @@ SAME, DIFFERENT, NO_ANSWER, WRONG_REQUEST = 0, 3, 1, 2
 
 
 def command_embed(client, options):
+    """Writes the embeddings of image files to a file."""
     embeddings = embed(client, options.endpoint, read(options.images), options.batch_size)
     with open(options.out, "wb") as file:
         np.savez(file, paths=np.array(options.images), embeddings=embeddings)
@@ -29,6 +30,7 @@ def command_embed(client, options):
 
 
 def command_verify(client, options):
+    """Prints whether two images show one identity, which is the exit status too."""
     score = float(np.dot(*embed(client, options.endpoint, read([options.first, options.second]))))
     same = score >= options.threshold
     answer = "same" if same else "different"
@@ -37,6 +39,7 @@ def command_verify(client, options):
 
 
 def command_search(client, options):
+    """Prints the images of a gallery that are most alike an image, the first one most."""
     with np.load(options.gallery) as gallery:
         paths, embeddings = gallery["paths"], gallery["embeddings"]
     (probe,) = embed(client, options.endpoint, read([options.image]))
@@ -47,6 +50,7 @@ def command_search(client, options):
 
 
 def read(paths):
+    """The bytes of files."""
     return [Path(path).read_bytes() for path in paths]
 
 
