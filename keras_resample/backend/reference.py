@@ -102,21 +102,22 @@ def grid_gradients(products, fx, fy, weights):
     return to_x * weights, to_y * weights, to_weights
 
 
-def take_pixels(images, rows, cols, which=None):
+def take_pixels(images, rows, cols, which=None, take=ops.take):
     """Reads `images` (b, h, w, c) at integer `rows`, `cols` (b or 1, ...) -> (b, ..., c).
 
-    `which` (n,) says of which image each of `rows`, `cols` (n, ...) is, -> (n, ..., c).
+    `which` (n,) says of which image each of `rows`, `cols` (n, ...) is, -> (n, ..., c). `take` may
+    be another of `keras.ops.take`, for indices in [0, n).
     """
     batch, height, width, channels = ops.shape(images)
     flat = rows * width + cols
     if which is None and rows.shape[0] == 1:
-        return ops.take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
+        return take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
     pixels, index = height * width, index_dtype(batch, height, width)
     pixels = ops.cast(pixels, index) if ops.is_tensor(pixels) else pixels
     which = ops.arange(batch, dtype="int32") if which is None else which
     first = ops.cast(which, index) * pixels
     flat = ops.cast(flat, index) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
-    return ops.take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
+    return take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)
 
 
 def gather(table, index, axis=0):
@@ -145,7 +146,7 @@ def bilinear(images, positions, weights=None):
     Returns:
         (b, p, c), float64 for float64 images, else float32.
     """
-    return _bilinear(images, positions, weights)
+    return bilinear_by(ops.take, images, positions, weights)
 
 
 def bilinear_of(images, positions, which):
@@ -159,10 +160,11 @@ def bilinear_of(images, positions, which):
     Returns:
         (n, p, c), float64 for float64 images, else float32.
     """
-    return _bilinear(images, positions, which=which)
+    return bilinear_by(ops.take, images, positions, which=which)
 
 
-def _bilinear(images, positions, weights=None, which=None):
+def bilinear_by(take, images, positions, weights=None, which=None):
+    """`bilinear`, or `bilinear_of`, with a `take` of the backend's own; see `take_pixels`."""
     dtype = accumulator(keras.backend.standardize_dtype(images.dtype))
     _, height, width, _ = ops.shape(images)
     positions = ops.cast(positions, dtype)
@@ -172,7 +174,7 @@ def _bilinear(images, positions, weights=None, which=None):
     result = 0.0
     for rows, weight_y in ((top, 1.0 - fy), (bottom, fy)):
         for cols, weight_x in ((left, 1.0 - fx), (right, fx)):
-            pixels = ops.cast(take_pixels(images, rows, cols, which), dtype)
+            pixels = ops.cast(take_pixels(images, rows, cols, which, take), dtype)
             result = result + pixels * (scale * weight_y * weight_x)[..., None]
     return ops.sum(result, axis=-2)
 

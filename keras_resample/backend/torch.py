@@ -29,8 +29,9 @@ def constant(function):
 
 
 def is_traced():
-    """Whether torch.compile or torch.export looks on."""
-    return torch.compiler.is_compiling() or torch.compiler.is_exporting()
+    """Whether torch.compile, torch.export or torch.jit.trace looks on."""
+    compiler = torch.compiler
+    return compiler.is_compiling() or compiler.is_exporting() or torch.jit.is_tracing()
 
 
 def untraced(function):
@@ -159,12 +160,14 @@ def bilinear_of_few(images, positions, weights):
 
 
 def bilinear(images, positions, weights=None):
-    """See `reference.bilinear`, which takes over while torch.export or torch.compile traces, for an
-    empty batch, which `embedding_bag` refuses, and for images one pixel high or wide.
+    """See `reference.bilinear`, which takes over while a graph is traced, for an empty batch, which
+    `embedding_bag` refuses, and for images one pixel high or wide.
 
     `embedding_bag` has no second derivative, and says so.
     """
-    if is_traced() or images.shape[0] == 0 or min(images.shape[1:3]) == 1:
+    if is_traced():  # Keras's own `take` squeezes, which an ONNX file cannot undo
+        return reference.bilinear_by(gather, images, positions, weights)
+    if images.shape[0] == 0 or min(images.shape[1:3]) == 1:
         return reference.bilinear(images, positions, weights)
     pixels, reads = images.shape[1] * images.shape[2], positions.shape[1] * positions.shape[2]
     if not images.is_floating_point() and pixels > SPARSE * reads:

@@ -7,6 +7,7 @@ import tempfile
 import numpy as np
 
 from keras_resample.export.endpoints import CONTRACT_FILE, Contract
+from keras_resample.export.file_check import RUNTIMES, check_file
 from keras_resample.export.folders import SAVED_MODEL_FILE
 from keras_resample.export.saved_model import input_signature, served_model
 from keras_resample.export.tensorflow_process import require_tensorflow, run_python
@@ -26,8 +27,12 @@ def check(path, model, images=None, tolerance=1e-4):
 
     This is a test of the file, not of a server: TensorFlow Serving itself is not involved.
 
+    The file of another format is run in such a process by its own runtime, on 1, 2 and 5 images or
+    as many as it takes: ONNX Runtime, OpenVINO, LiteRT or PyTorch.
+
     Args:
-        path: folder of the SavedModel, written by `keras_resample.export.saved_model`.
+        path: folder of the SavedModel, written by `keras_resample.export.saved_model`, or file
+            written by `onnx`, `openvino`, `litert` or `torch`.
         model: the model, or a `Recognizer`, of which the encoder is compared.
         images: `(n, height, width, channels)` or channels-first, as the model takes them, in the
             range it was trained on, of a `BTNet` at the size of its trunk; `None` for five random
@@ -60,6 +65,8 @@ def check(path, model, images=None, tolerance=1e-4):
     >>> report["endpoints"]["serve_jpeg"]["outputs"]
     {'embedding': {'dtype': 'float32', 'shape': [None, 8]}}
     """
+    if pathlib.Path(path).suffix in RUNTIMES:
+        return check_file(path, model, images, tolerance)
     folder = pathlib.Path(path)
     if not (folder / SAVED_MODEL_FILE).is_file() or not (folder / CONTRACT_FILE).is_file():
         raise ValueError(
