@@ -109,7 +109,11 @@ def worded(tried, reasons):
     reason = tried.get("reason")
     if reason is None:
         return tried["cell"]
-    reason = " ".join(reason.split()).replace("|", "\\|").replace("<", "&lt;")
+    reason = (
+        " ".join(reason.rpartition("What failed: ")[2].split())
+        .replace("|", "\\|")
+        .replace("<", "&lt;")
+    )
     if reason not in reasons:
         reasons.append(reason)
     return f"{tried['cell']} ({reasons.index(reason) + 1})"

@@ -56,7 +56,10 @@ def write_file(
             try:
                 compare(file, file_model, arrays, tolerance, path)
             except (RuntimeError, ValueError) as error:
-                raise type(error)(f"{error}. {_way_around(kind)}") from error
+                raise type(error)(
+                    f"The {kind.title} file that Keras wrote on the {keras.backend.backend()} "
+                    f"backend is not the model.{_way_around(kind)} {error}"
+                ) from error
         targets = [target.with_suffix(suffix) for suffix in kind.suffixes]
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +81,9 @@ def _write(kind, file_model, file):
     except Exception as error:
         raise RuntimeError(
             f"Keras could not write this model as {kind.title} on the {keras.backend.backend()} "
-            f"backend, with inputs of shape {[spec.shape for spec in file_model.specs]}. "
-            f"{_way_around(kind)} What failed: {_last_words(error)}"
+            f"backend, with inputs of shape {[spec.shape for spec in file_model.specs]}."
+            f"{_way_around(kind)} "
+            f"What failed: {_last_words(error)}"
         ) from error
 
 
@@ -105,7 +109,7 @@ def _check_backend(kind):
     backend = keras.backend.backend()
     if backend not in kind.packages:
         raise ValueError(
-            f"{kind.title} files are not written on the {backend} backend. {_way_around(kind)} "
+            f"{kind.title} files are not written on the {backend} backend.{_way_around(kind)} "
             f"Received: a model on {backend}"
         )
     missing = [name for name in kind.packages[backend] if not importlib.util.find_spec(name)]
@@ -122,8 +126,8 @@ def _way_around(kind):
     if not others:
         return ""
     return (
-        'model.save("model.keras") here, and load and export that file in a process with '
-        f"KERAS_BACKEND={' or '.join(others)}."
+        ' Save the model by model.save("model.keras"), and load and export that file in a process '
+        f"with KERAS_BACKEND={' or '.join(others)}."
     )
 
 

@@ -37,9 +37,13 @@ def litert(
 
     Example:
 
+    >>> import keras, pathlib, tempfile
     >>> import keras_resample as kr
-    >>> encoder = kr.models.MobileFaceNet((112, 112, 3))
-    >>> path = kr.export.litert(encoder, "face.tflite")  # doctest: +SKIP
+    >>> images = keras.Input((8, 8, 3))
+    >>> model = keras.Model(images, keras.layers.Dense(4)(keras.layers.Flatten()(images)))
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "face.tflite"
+    >>> if keras.backend.backend() == "tensorflow":
+    ...     path = kr.export.litert(model, file)
 
     Reference:
         [LiteRT](https://ai.google.dev/edge/litert)

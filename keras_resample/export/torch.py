@@ -33,9 +33,13 @@ def torch(
 
     Example:
 
+    >>> import keras, pathlib, tempfile
     >>> import keras_resample as kr
-    >>> encoder = kr.models.MobileFaceNet((112, 112, 3))
-    >>> path = kr.export.torch(encoder, "face.pt2")  # doctest: +SKIP
+    >>> images = keras.Input((8, 8, 3))
+    >>> model = keras.Model(images, keras.layers.Dense(4)(keras.layers.Flatten()(images)))
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "face.pt2"
+    >>> if keras.backend.backend() == "torch":
+    ...     path = kr.export.torch(model, file)
 
     Reference:
         [torch.export](https://docs.pytorch.org/docs/stable/export.html)
