@@ -25,7 +25,10 @@ def main(file, request, result):
     report = {"inputs": inputs, "outputs": outputs}
     fixed = next(iter(inputs.values()))["shape"][0]
     found = {}
-    for count in BATCHES if fixed is None else (fixed,):
+    fits = {name: list(array.shape[1:]) for name, array in arrays.items()} == {
+        name: each["shape"][1:] for name, each in inputs.items()
+    }
+    for count in () if not fits else BATCHES if fixed is None else (fixed,):
         batch = {name: rows(array, count) for name, array in arrays.items()}
         for name, value in call(batch).items():
             found[f"{name}/{count}"] = np.asarray(value)
@@ -115,10 +118,9 @@ def of_torch(file, arrays):
 
     taken = map(described, program.graph_signature.user_inputs)
     inputs = dict(zip(arrays, taken, strict=True))  # the file takes them in order, without names
-    count = next(iter(inputs.values()))["shape"][0] or 1
-    given = call({name: rows(array, count) for name, array in arrays.items()})
-    returned = map(described, program.graph_signature.user_outputs)
-    return inputs, dict(zip(given, returned, strict=True)), call
+    names = list(program.graph_signature.user_outputs)
+    named = program.call_spec.out_spec.unflatten(names)  # the dict that a call returns
+    return inputs, {name: described(node) for name, node in named.items()}, call
 
 
 def _described(dtype, shape):

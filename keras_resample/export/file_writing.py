@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -133,5 +134,5 @@ def _way_around(kind):
 
 def _last_words(error):
     """The message of an exporter without its pages of advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join([type(error).__name__ + ":", *lines])[:500]
+    words = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()  # Keras prints some of it bold
+    return " ".join([f"{type(error).__name__}:", *words])[:500]
