@@ -114,7 +114,7 @@ def take_pixels(images, rows, cols, which=None, take=ops.take):
         return take(ops.reshape(images, (batch, height * width, channels)), flat[0], axis=1)
     pixels, index = height * width, index_dtype(batch, height, width)
     pixels = ops.cast(pixels, index) if ops.is_tensor(pixels) else pixels
-    which = ops.arange(batch, dtype="int32") if which is None else which
+    which = ops.arange(0, batch, dtype="int32") if which is None else which
     first = ops.cast(which, index) * pixels
     flat = ops.cast(flat, index) + ops.reshape(first, (-1, *(1,) * (len(rows.shape) - 1)))
     return take(ops.reshape(images, (batch * height * width, channels)), flat, axis=0)

@@ -100,11 +100,11 @@ def _first(found):
     """Row and column, float32 (b,), of the first True of maps (b, h, w); the last place if none."""
     height, width = ops.shape(found)[1:]
     count = height * width
-    number = ops.reshape(ops.arange(count, dtype="int32"), (height, width))
+    number = ops.reshape(ops.arange(0, count, dtype="int32"), (height, width))
     first = ops.amin(ops.where(found, number, count - 1), axis=(1, 2))
     row = first // width
     return ops.cast(row, "float32"), ops.cast(first - row * width, "float32")
 
 
 def _places(count):
-    return ops.arange(count, dtype="float32")
+    return ops.arange(0, count, dtype="float32")

@@ -167,7 +167,7 @@ def _in_pixels(boxes, images):
 def _bin_centers(boxes, size):
     """Pixel coordinates (..., h', w', 2) of the centres of bins of boxes (..., 4) in pixels."""
     rows, cols = (
-        low + ((ops.arange(count, dtype="float32") + 0.5) * pitch - 0.5)
+        low + ((ops.arange(0, count, dtype="float32") + 0.5) * pitch - 0.5)
         for low, pitch, count in _bins(boxes, size)
     )
     shape = (*ops.shape(rows), ops.shape(cols)[-1])
