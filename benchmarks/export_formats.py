@@ -10,8 +10,10 @@ import argparse
 import importlib.metadata
 import json
 import os
+import re
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -25,6 +27,8 @@ PACKAGES = (
     *("openvino", "ai-edge-litert"),
 )
 TOLERANCE = 1e-5
+LONGEST = 300  # letters of a reason
+BOLD = re.compile(r"\x1b\[[0-9;]*m")
 FIXED = 3
 ANY, ONE, NOT_RUN = "any batch", "fixed batch", "not run"
 NOTES = f"""\
@@ -109,11 +113,9 @@ def worded(tried, reasons):
     reason = tried.get("reason")
     if reason is None:
         return tried["cell"]
-    reason = (
-        " ".join(reason.rpartition("What failed: ")[2].split())
-        .replace("|", "\\|")
-        .replace("<", "&lt;")
-    )
+    reason = reason.rpartition("What failed: ")[2].partition(" Received: path")[0]
+    reason = textwrap.shorten(BOLD.sub("", reason), LONGEST, placeholder=" ...")
+    reason = reason.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
     if reason not in reasons:
         reasons.append(reason)
     return f"{tried['cell']} ({reasons.index(reason) + 1})"
