@@ -54,7 +54,7 @@ def checked(folder, model, tolerance):
         ValueError: where it cannot be checked so, or does not agree.
     """
     from keras_resample import export
-    from keras_resample.export.endpoints import Contract
+    from keras_resample.export.contract import Contract
 
     try:
         contract = Contract.read(folder)

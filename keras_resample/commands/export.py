@@ -28,6 +28,7 @@ ARGUMENTS = (
     "max_pixels",
     "indicator",
     "rounding",
+    "batch_requests",
     "bridge",
     "custom_modules",
 )
@@ -63,7 +64,7 @@ A Verifier is not exported; its encoder can be.
     folder: str = folder_in_its_place("where to write; its last part is a version: served/face/1")
     image_size: tuple[int, int] | None = setting(
         None,
-        "size that serve_jpeg resizes to, where the model's own is unknown",
+        "size that files are resized to, where the model's own is unknown",
         checks.size_text,
         metavar="HEIGHTxWIDTH",
     )
@@ -76,12 +77,12 @@ A Verifier is not exported; its encoder can be.
     output_name: str = setting("embedding", "name of the output", _text, "NAME")
     endpoints: tuple[str, ...] | None = setting(
         None,
-        "of serving_default, serve_jpeg and others (default: all that the model can have)",
+        "of serving_default, serve_bytes and others (default: all that the model can have)",
         _texts,
         metavar="NAME",
         nargs="+",
     )
-    max_pixels: int = setting(MAX_PIXELS, "largest image that serve_jpeg decodes", checks.integer())
+    max_pixels: int = setting(MAX_PIXELS, "largest image that is decoded", checks.integer())
     indicator: str = setting(
         "max",
         "of a BTNet: which side says how large an image is: average, min or max",
@@ -93,6 +94,9 @@ A Verifier is not exported; its encoder can be.
         "of a BTNet: the resolution that serves an image between two: floor, near or ceil",
         checks.choice(("floor", "near", "ceil")),
         metavar="NAME",
+    )
+    batch_requests: bool = setting(
+        True, "run the images of several requests to serve_bytes apart", checks.switch
     )
     bridge: bool = setting(
         False, "export through TensorFlow on JAX too, to an ordinary graph", checks.switch
@@ -106,7 +110,7 @@ A Verifier is not exported; its encoder can be.
         """Writes, checks, and prints the report."""
         from keras_resample import export
         from keras_resample.commands.loading import load_served
-        from keras_resample.export.endpoints import Contract
+        from keras_resample.export.contract import Contract
         from keras_resample.export.folders import as_target
 
         target = as_target(self.folder, self.overwrite)

@@ -9,7 +9,8 @@ import tempfile
 
 import keras
 
-from keras_resample.export.endpoints import Contract, write_saved_model
+from keras_resample.export.contract import Contract
+from keras_resample.export.endpoints import write_saved_model
 from keras_resample.export.tensorflow_process import WRITING_FAILED, run_python
 
 

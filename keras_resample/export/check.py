@@ -6,10 +6,10 @@ import tempfile
 
 import numpy as np
 
-from keras_resample.export.endpoints import CONTRACT_FILE, Contract
+from keras_resample.export.contract import CONTRACT_FILE, Contract
+from keras_resample.export.contract_of_model import input_signature, served_model
 from keras_resample.export.file_check import RUNTIMES, check_file
 from keras_resample.export.folders import SAVED_MODEL_FILE
-from keras_resample.export.saved_model import input_signature, served_model
 from keras_resample.export.tensorflow_process import require_tensorflow, run_python
 from keras_resample.export.trials import as_taken, of_bytes, trials_of
 
@@ -21,8 +21,8 @@ def check(path, model, images=None, tolerance=1e-4):
     """Loads a SavedModel without Keras and compares it with the model it was written from.
 
     A new process, in which neither Keras nor this package nor another framework can be imported,
-    loads the SavedModel and runs its endpoints on one image and on all of them. `serve_jpeg` gets
-    the images as PNG files of 8 bits a channel. The endpoints of a `BTNet` get them at the
+    loads the SavedModel and runs its endpoints on one image and on all of them. `serve_bytes`
+    gets the images as PNG files of 8 bits a channel. The endpoints of a `BTNet` get them at the
     resolutions of its branches, and between and above these.
 
     This is a test of the file, not of a server: TensorFlow Serving itself is not involved.
@@ -61,7 +61,7 @@ def check(path, model, images=None, tolerance=1e-4):
     >>> path = kr.export.saved_model(model, tempfile.mkdtemp(), data_format="channels_last")
     >>> report = kr.export.check(path, model)
     >>> sorted(report["endpoints"])
-    ['serve_jpeg', 'serving_default']
+    ['serve_bytes', 'serve_jpeg', 'serving_default']
     >>> report["endpoints"]["serve_jpeg"]["outputs"]
     {'embedding': {'dtype': 'float32', 'shape': [None, 8]}}
     """

@@ -2,8 +2,15 @@
 
 import tensorflow as tf
 
+from keras_resample.export.file_bytes import number_at
+from keras_resample.export.gif_frames import first_frame
+from keras_resample.export.image_kinds import BMP, GIF, JPEG, PNG, known
 from keras_resample.export.image_sizes import bounded
+from keras_resample.export.jpeg_scans import of_few_scans
 from keras_resample.export.orientation import upright
+
+# What red, green and blue count, in parts of 65536.
+GREY = (19595, 38470, 7471)
 
 
 def embed_files(embed_each, contract):
@@ -27,16 +34,56 @@ def embed_files(embed_each, contract):
 
 
 def decoded(encoded, contract):
-    """The upright image (h, w, channels), uint8, of the bytes of a JPEG or PNG file."""
-    encoded = bounded(encoded, contract.max_pixels)
-    if contract.channels == 4:
-        image = tf.io.decode_png(encoded, channels=4)
-    else:
-        # It reads PNG too. The default of this decoder is a faster, less exact JPEG.
-        image = tf.io.decode_jpeg(
-            encoded, channels=contract.channels, dct_method="INTEGER_ACCURATE"
+    """The upright image (h, w, channels), uint8, of a file of one of `image_kinds.KINDS`."""
+    encoded = bounded(known(encoded), contract.max_pixels)
+    channels = contract.channels
+    image = tf.case(
+        [
+            (JPEG.fits(encoded), lambda: _of_jpeg(encoded, channels)),
+            (PNG.fits(encoded), lambda: tf.io.decode_png(encoded, channels)),
+            (GIF.fits(encoded), lambda: _of_others(first_frame(encoded), channels)),
+            (BMP.fits(encoded), lambda: _of_others(_of_whole_colours(encoded), channels)),
+        ],
+        default=lambda: _of_others(encoded, channels),
+    )
+    return upright(tf.ensure_shape(image, (None, None, channels)), encoded)
+
+
+def _of_jpeg(encoded, channels):
+    encoded = of_few_scans(encoded)
+    if channels == 4:  # an error, which says so
+        return tf.io.decode_png(encoded, channels)
+    if channels == 1:
+        inks = tf.io.extract_jpeg_shape(encoded)[2]  # which the library makes no grey of
+        return tf.cond(
+            inks == 4, lambda: _grey(_of_colours(encoded, 3)), lambda: _of_colours(encoded, 1)
         )
-    return upright(image, encoded)
+    return _of_colours(encoded, channels)
+
+
+def _of_colours(encoded, channels):
+    # The default of this decoder is a faster, less exact one.
+    return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
+
+
+def _of_whole_colours(encoded):
+    """A BMP file without a table of colours, which the decoder would leave out; else an error."""
+    bits = number_at(encoded, 28, 2, little=True)
+    message = "The BMP file must have 24 or 32 bits a pixel; it has"
+    check = tf.debugging.Assert((bits == 24) | (bits == 32), [message, bits])
+    with tf.control_dependencies([check]):
+        return tf.identity(encoded)
+
+
+def _of_others(encoded, channels):
+    image = tf.io.decode_image(encoded, max(channels, 3), expand_animations=False)
+    return _grey(image) if channels == 1 else image
+
+
+def _grey(image):
+    """As Pillow, and so the readers of `keras_resample.datasets`, make grey of colours."""
+    total = tf.reduce_sum(tf.cast(image, "int32") * GREY, axis=-1, keepdims=True)
+    return tf.cast((total + 2**15) // 2**16, "uint8")
 
 
 def resized(images, size):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_resample.export.file_bytes import number_at, text_at
+from keras_resample.export.image_kinds import BMP, GIF, JPEG, PNG, WEBP
 
 
 def bounded(encoded, max_pixels):
@@ -11,8 +12,7 @@ def bounded(encoded, max_pixels):
     A small file can hold an image that takes gigabytes to decode.
 
     Args:
-        encoded: scalar string, the bytes of a PNG, JPEG, GIF, BMP or WebP file. Others pass: no
-            decoder reads them.
+        encoded: scalar string, a file of one of `image_kinds.KINDS`. Others pass.
         max_pixels: integer.
     """
     height, width = size_of(encoded)
@@ -25,15 +25,13 @@ def bounded(encoded, max_pixels):
 
 def size_of(encoded):
     """Height and width by the header, int64 scalars; 0 of what is no image."""
-    nothing = tf.zeros((2,), "int64")
 
-    def where(start, place, size, otherwise):
-        is_kind = text_at(encoded, place, len(start)) == start
-        return tf.cond(is_kind, lambda: tf.stack(size(encoded)), otherwise)
+    def where(kind, size, otherwise):
+        return tf.cond(kind.fits(encoded), lambda: tf.stack(size(encoded)), lambda: otherwise)
 
-    found = nothing
-    for start, place, size in KINDS:
-        found = where(start, place, size, lambda found=found: found)
+    found = tf.zeros((2,), "int64")
+    for kind, size in SIZES.items():
+        found = where(kind, size, found)
     return tf.unstack(found)
 
 
@@ -67,11 +65,4 @@ def _webp(encoded):
     return tf.where(kind == b"VP8X", extended, tf.where(kind == b"VP8L", lossless, tf.stack(lossy)))
 
 
-# What a file begins with, or has at a place; and the function of its size.
-KINDS = (
-    (b"\x89PNG\r\n\x1a\n", 0, _png),
-    (b"\xff\xd8", 0, _jpeg),
-    (b"GIF8", 0, _gif),
-    (b"BM", 0, _bmp),
-    (b"WEBP", 8, _webp),
-)
+SIZES = {PNG: _png, JPEG: _jpeg, GIF: _gif, BMP: _bmp, WEBP: _webp}

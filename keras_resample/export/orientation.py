@@ -3,19 +3,24 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resample.export.file_bytes import bytes_at, joined, length, number_at, text_at
+from keras_resample.export.file_bytes import (
+    UNKNOWN,
+    bytes_at,
+    joined,
+    look_through,
+    number_at,
+    text_at,
+)
+from keras_resample.export.image_kinds import JPEG, PNG, WEBP
 
 ORIENTATION = 0x0112
 # Tags are sorted, and few are smaller.
 MOST_TAGS = 64
-JPEG_START, EXIF_SEGMENT, SCAN = 0xFFD8, 0xFFE1, 0xFFDA
+EXIF_SEGMENT, SCAN = 0xFFE1, 0xFFDA
 EXIF = b"Exif\x00\x00"
-PNG_START = b"\x89PNG\r\n\x1a\n"
 # Where EXIF begins.
-UNKNOWN, NOWHERE = np.int64(-2), np.int64(-1)
+NOWHERE = np.int64(-1)
 UNTURNED = np.int64(1)
-# No file has as many blocks before its EXIF, unless it is made to be slow.
-MOST_BLOCKS = 256
 
 
 def upright(image, encoded):
@@ -23,7 +28,7 @@ def upright(image, encoded):
 
     Args:
         image: uint8 `(h, w, c)`.
-        encoded: scalar string, the JPEG or PNG file that it was decoded from.
+        encoded: scalar string, the file that it was decoded from; JPEG, PNG and WebP have EXIF.
 
     Returns:
         uint8 `(h, w, c)` or `(w, h, c)`.
@@ -40,8 +45,13 @@ def upright(image, encoded):
 
 def orientation(encoded):
     """EXIF's number of how an image is to be turned, 1 for not at all: int64 `()`."""
-    is_png = text_at(encoded, 0, len(PNG_START)) == PNG_START
-    start = tf.cond(is_png, lambda: _png_exif(encoded), lambda: _jpeg_exif(encoded))
+    start = tf.case(
+        [
+            (PNG.fits(encoded), lambda: _png_exif(encoded)),
+            (WEBP.fits(encoded), lambda: _webp_exif(encoded)),
+        ],
+        default=lambda: _jpeg_exif(encoded),
+    )
     # The block is a TIFF file: byte order, 42, and where its table of tags begins.
     little = text_at(encoded, start, 2) == b"II"
     table = start + number_at(encoded, start + 4, 4, little)
@@ -62,8 +72,7 @@ def _jpeg_exif(encoded):
         start = tf.where(is_exif, place + 4 + len(EXIF), start)
         return place + 2 + number_at(encoded, place + 2, 2), start
 
-    is_jpeg = number_at(encoded, 0, 2) == JPEG_START
-    return _walk(encoded, look, 2, tf.where(is_jpeg, UNKNOWN, NOWHERE))
+    return look_through(encoded, look, 2, tf.where(JPEG.fits(encoded), UNKNOWN, NOWHERE))
 
 
 def _png_exif(encoded):
@@ -75,18 +84,21 @@ def _png_exif(encoded):
         start = tf.where(kind == b"eXIf", place + 8, start)
         return place + 12 + number_at(encoded, place, 4), start
 
-    return _walk(encoded, look, len(PNG_START), UNKNOWN)
+    return look_through(encoded, look, len(PNG.text), UNKNOWN)
 
 
-def _walk(encoded, look, place, start):
-    """From block to block until `look` knows where EXIF begins, or the file ends."""
-    _, start = tf.while_loop(
-        lambda place, start: (start == UNKNOWN) & (place < length(encoded)),
-        look,
-        (tf.constant(place, "int64"), tf.identity(start)),
-        maximum_iterations=MOST_BLOCKS,
-    )
-    return start
+def _webp_exif(encoded):
+    """Where the EXIF block of a WebP file begins, if there is one."""
+
+    def look(place, start):
+        size = number_at(encoded, place + 4, 4, little=True)
+        is_exif = text_at(encoded, place, 4) == b"EXIF"
+        # Some writers put what JPEG has before it here too.
+        prefix = text_at(encoded, place + 8, len(EXIF)) == EXIF
+        within = place + 8 + tf.where(prefix, np.int64(len(EXIF)), np.int64(0))
+        return place + 8 + size + size % 2, tf.where(is_exif, within, start)
+
+    return look_through(encoded, look, 12, UNKNOWN)
 
 
 def _turned(image, chosen, turn):

@@ -2,35 +2,14 @@
 
 import keras
 
-from keras_resample.arguments import (
-    as_bool,
-    as_data_format,
-    as_integer,
-    as_number,
-    as_size,
-    check_choice,
-)
+from keras_resample.arguments import as_bool, as_integer
 from keras_resample.export.bridge import write_through_tensorflow
-from keras_resample.export.endpoints import (
-    DECODABLE_CHANNELS,
-    DEFAULT,
-    JPEG,
-    MAX_PIXELS,
-    Contract,
-    endpoints_of,
-    write_saved_model,
-)
+from keras_resample.export.contract import MAX_PIXELS
+from keras_resample.export.contract_of_model import as_rule, contract_of, served_model
+from keras_resample.export.endpoints import write_saved_model
 from keras_resample.export.folders import as_target
 from keras_resample.export.tensorflow_process import require_tensorflow
 from keras_resample.files import whole
-from keras_resample.models.btnet import BTNet
-from keras_resample.models.recognizer import Recognizer
-from keras_resample.models.steps.image_format import format_of_images
-from keras_resample.models.steps.own_scaling import own_scaling
-from keras_resample.ops.resolution_choice import INDICATORS, ROUNDINGS
-
-# The factor by which byte values lie in [0, 1].
-OF_BYTES = 1.0 / 255.0
 
 
 def saved_model(
@@ -48,6 +27,7 @@ def saved_model(
     max_pixels=MAX_PIXELS,
     indicator="max",
     rounding="ceil",
+    batch_requests=True,
 ):
     """Writes a model as a SavedModel that runs without Keras and without this package.
 
@@ -55,10 +35,12 @@ def saved_model(
     `output_name`:
 
     * `serving_default` takes images as the model does, `(batch, height, width, channels)`;
-    * `serve_jpeg` takes encoded images, a string tensor `(batch,)` of the bytes of JPEG or PNG
-      files of any size. It decodes them to the model's channels, resizes them to `image_size`
-      (bilinear, antialiased; the aspect ratio is not kept) and feeds `scale * byte + offset`.
-      Images are turned as their EXIF orientation says, as every reader of `kr.datasets` does.
+    * `serve_bytes` takes encoded images, a string tensor `(batch,)` of the bytes of JPEG, PNG, GIF
+      (the first frame), BMP or WebP files of any size. It decodes them to the model's channels,
+      resizes them to `image_size` (bilinear, antialiased; the aspect ratio is not kept) and feeds
+      `scale * byte + offset`. Images are turned as their EXIF orientation says, as every reader of
+      `kr.datasets` does. A request with a bad file gets an error, and no other one;
+    * `serve_jpeg` is the same by its first name.
 
     A `BTNet` has one for each of its resolutions and finds the branch that serves an image by
     `keras_resample.ops.choose_resolution`, by default the smallest resolution that it is not larger
@@ -68,7 +50,7 @@ def saved_model(
     * `embed_14x14`, or whatever the sizes (height x width) of its branches are, those of a branch;
     * `embed_any_size` takes a batch of one size, any. It chooses the branch and resizes the images
       to its resolution (bilinear, antialiased);
-    * `serve_jpeg` does so for each file. The images of one branch run together.
+    * `serve_bytes` does so for each file. The images of one branch run together.
 
     Their embeddings are those of the network, before `BTNet.embed` scales them to length 1.
 
@@ -93,7 +75,7 @@ def saved_model(
         path: folder to write. TensorFlow Serving wants its last part to be a version number:
             `"served/face/1"`.
         output_name: key of the output, a Python identifier.
-        image_size: `(height, width)` that `serve_jpeg` resizes to; needed where the model's input
+        image_size: `(height, width)` that files are resized to; needed where the model's input
             size is unknown, otherwise the model's.
         scale: factor of the byte values 0..255. `None` is 1/255, which gives the range [0, 1];
             a model with a layer `Rescaling` or `Normalization` inside, or the preprocessing of
@@ -109,9 +91,12 @@ def saved_model(
         bridge: whether to export through TensorFlow in a new process; `None` does so on PyTorch
             only.
         custom_modules: names of the modules that the bridge imports.
-        max_pixels: largest image that `serve_jpeg` decodes. The size is read from the header, so a
+        max_pixels: largest image that is decoded. The size is read from the header, so a
             small file of a large image is an error before it takes memory.
         indicator, rounding: as in `keras_resample.ops.choose_resolution`, of a `BTNet` only.
+        batch_requests: whether `serve_bytes` runs the network once for the images of requests that
+            come at the same time, after each request was decoded on its own. XLA cannot take an
+            endpoint that does.
 
     Returns:
         The path, a `pathlib.Path`.
@@ -140,9 +125,10 @@ def saved_model(
         [TensorFlow Serving](https://www.tensorflow.org/tfx/guide/serving)
     """
     model = served_model(model)
-    contract = _contract(model, output_name, image_size, scale, offset, endpoints, data_format)
+    contract = contract_of(model, output_name, image_size, scale, offset, endpoints, data_format)
     contract.max_pixels = as_integer(max_pixels, "max_pixels")
-    contract.indicator, contract.rounding = _as_rule(indicator, rounding, contract)
+    contract.batch_requests = as_bool(batch_requests, "batch_requests")
+    contract.indicator, contract.rounding = as_rule(indicator, rounding, contract)
     target = as_target(path, overwrite)
     backend = keras.backend.backend()
     bridge = _as_bridge(bridge, backend)
@@ -161,149 +147,6 @@ def saved_model(
             f"The SavedModel could not be written: {error}. Received: path={str(path)!r}"
         ) from error
     return target
-
-
-def served_model(model):
-    """What is served of `model`: of a recognizer its encoder, else the model itself."""
-    if isinstance(model, Recognizer):
-        model = model.encoder
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
-    return model
-
-
-def own_network(model):
-    """Of a network of several resolutions its trunk, else the model itself."""
-    return model.trunk if isinstance(model, BTNet) else model
-
-
-def input_signature(model):
-    """Shape (batch unknown) and dtype of the only input of `model`."""
-    if not model.built:
-        raise ValueError(
-            "`model` must be built: give it an Input, or call it on images once. "
-            f"Received: model={model!r}"
-        )
-    model = own_network(model)
-    inputs = getattr(model, "inputs", None)
-    if inputs:
-        shapes, dtype = [tuple(x.shape) for x in inputs], inputs[0].dtype
-    else:
-        shape = (model.get_build_config() or {}).get("input_shape")
-        shapes, dtype = [] if shape is None else [tuple(shape)], model.input_dtype
-    if len(shapes) != 1 or len(shapes[0]) != 4:
-        raise ValueError(
-            "`model` must have one input, a batch of images (4D). "
-            f"Received: model={model!r} with inputs of shape {shapes}"
-        )
-    return (None, *shapes[0][1:]), keras.backend.standardize_dtype(dtype)
-
-
-def _as_rule(indicator, rounding, contract):
-    check_choice(indicator, "indicator", INDICATORS)
-    check_choice(rounding, "rounding", ROUNDINGS)
-    if not contract.resolutions and (indicator, rounding) != (
-        contract.indicator,
-        contract.rounding,
-    ):
-        raise ValueError(
-            "`indicator` and `rounding` choose the branch of a BTNet, and this model has none. "
-            f"Received: indicator={indicator!r}, rounding={rounding!r}"
-        )
-    return indicator, rounding
-
-
-def _contract(model, output_name, image_size, scale, offset, endpoints, data_format):
-    shape, dtype = input_signature(model)
-    resolutions = ()
-    if isinstance(model, BTNet):
-        resolutions = (model.parts.size, *model.resolutions)
-        formats = (None, model.parts.data_format)
-        check_choice(data_format, "data_format", formats)
-        data_format = model.parts.data_format
-    model = own_network(model)
-    if data_format is None:
-        data_format = format_of_images(shape, model)
-    data_format = as_data_format(data_format)
-    outputs = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor(shape, dtype)))
-    if len(outputs) != 1:
-        raise ValueError(
-            f"`model` must have one output. Received: model={model!r} with {len(outputs)} outputs"
-        )
-    if not isinstance(output_name, str) or not output_name.isidentifier():
-        raise ValueError(
-            f"`output_name` must be a Python identifier. Received: output_name={output_name!r}"
-        )
-    offset = as_number(offset, "offset")
-    if scale is not None:
-        scale = as_number(scale, "scale", more="or None")
-    known = endpoints_of(resolutions)
-    if endpoints is None:
-        endpoints = known
-    endpoints = (endpoints,) if isinstance(endpoints, str) else tuple(endpoints)
-    if DEFAULT not in endpoints or not set(endpoints) <= set(known):
-        others = ", ".join(f'"{name}"' for name in known if name != DEFAULT)
-        raise ValueError(
-            f'`endpoints` must be "{DEFAULT}" and possibly {others}. '
-            f"Received: endpoints={endpoints!r}"
-        )
-    first = data_format == "channels_first"
-    channels, size = (shape[1], shape[2:]) if first else (shape[3], shape[1:3])
-    if image_size is not None:
-        image_size = as_size(image_size, "image_size")
-        if any(n not in (None, given) for n, given in zip(size, image_size, strict=True)):
-            raise ValueError(
-                f"`image_size` must be the input size of the model, {size}, where that is known. "
-                f"Received: image_size={image_size}"
-            )
-    elif None not in size:
-        image_size = size
-    if JPEG in endpoints:
-        _check_decodable(shape, dtype, channels, image_size, scale, offset, data_format)
-        if scale is None:
-            _check_no_own_scaling(model)
-    return Contract(
-        input_shape=shape,
-        input_dtype=dtype,
-        image_size=image_size,
-        channels=channels,
-        data_format=data_format,
-        output_name=output_name,
-        scale=OF_BYTES if scale is None else scale,
-        offset=offset,
-        endpoints=endpoints,
-        resolutions=resolutions,
-    )
-
-
-def _check_decodable(shape, dtype, channels, image_size, scale, offset, data_format):
-    without = f'Pass endpoints="{DEFAULT}" for a SavedModel without "{JPEG}".'
-    if channels not in DECODABLE_CHANNELS:
-        raise ValueError(
-            f'"{JPEG}" delivers images of {DECODABLE_CHANNELS} channels. {without} '
-            f"Received: a model with inputs of shape {shape}, data_format={data_format!r}"
-        )
-    if image_size is None:
-        raise ValueError(
-            f'"{JPEG}" needs `image_size` where the input size of the model is unknown. {without} '
-            f"Received: image_size=None and a model with inputs of shape {shape}"
-        )
-    if "int" in dtype and (scale, offset) != (1, 0):
-        raise ValueError(
-            f"A model that takes {dtype} images needs scale=1 and offset=0. "
-            f"Received: scale={scale}, offset={offset}"
-        )
-
-
-def _check_no_own_scaling(model):
-    names = own_scaling(model)
-    if names:
-        raise ValueError(
-            "`scale` is needed for a model that scales its images itself, or may, or they would be "
-            f"scaled twice: scale=1 where {names[0]!r} takes values 0..255, scale=1/255 where it "
-            f"takes the range [0, 1]. Received: scale=None and a model with {', '.join(names[:5])} "
-            "inside"
-        )
 
 
 def _as_bridge(bridge, backend):

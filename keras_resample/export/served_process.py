@@ -2,7 +2,7 @@
 
 A script for a process of its own: `python -P served_process.py FOLDER REQUEST RESULT`. REQUEST is
 an `.npz` of what the endpoints are called with: "embed_any_size/1" is the second batch of that
-endpoint, and "serve_jpeg/0/2" the third image (uint8, channels-last) of the first batch of files.
+endpoint, and "serve_bytes/0/2" the third image (uint8, channels-last) of the first batch of files.
 RESULT becomes a folder with what each endpoint says about itself (`report.json`) and returns
 (`outputs.npz`, "endpoint/output/batch/number of images").
 """

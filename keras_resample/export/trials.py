@@ -6,7 +6,7 @@ import functools
 import numpy as np
 from keras import ops
 
-from keras_resample.export.endpoints import ANY_SIZE, DEFAULT, JPEG, branch_endpoint
+from keras_resample.export.contract import ANY_SIZE, DEFAULT, OF_FILES, branch_endpoint
 from keras_resample.metrics.arrays import to_numpy
 from keras_resample.ops.resolution_choice import choose_resolution
 
@@ -60,7 +60,8 @@ def trials_of(model, contract, images):
         batches = [as_taken(batch, contract) for batch in served]
         return [Trial([image for file in files for image in file], expected(batches))]
 
-    makers = {DEFAULT: lambda: of_images(images), ANY_SIZE: of_any_size, JPEG: of_files}
+    makers = {DEFAULT: lambda: of_images(images), ANY_SIZE: of_any_size}
+    makers |= dict.fromkeys(OF_FILES, functools.cache(of_files))
     for size in contract.resolutions[1:]:
         branch = as_taken(resized(pixels, size), contract)
         makers[branch_endpoint(size)] = functools.partial(of_images, branch)
@@ -115,7 +116,7 @@ def as_bytes(pixels, contract):
 
 
 def of_bytes(values, contract):
-    """The channels-last images that `serve_jpeg` makes of byte values."""
+    """The channels-last images that are made of byte values."""
     return values.astype("float32") * np.float32(contract.scale) + np.float32(contract.offset)
 
 

@@ -11,7 +11,7 @@ import pytest
 import keras_resample as kr
 from keras_resample.commands.check import Check
 from keras_resample.commands.export import MAX_PIXELS
-from keras_resample.export.endpoints import MAX_PIXELS as MAX_PIXELS_OF_EXPORT
+from keras_resample.export.contract import MAX_PIXELS as MAX_PIXELS_OF_EXPORT
 from keras_resample.files import UNFINISHED
 from tests.commands.conftest import encoder_of, saved
 

@@ -203,7 +203,7 @@ def test_damaged_exif_leaves_an_image_as_it_is(damage, tmp_path):
 
 
 def test_only_exif_in_the_header_turns(tmp_path):
-    """As in `serve_jpeg`: no XMP, and no EXIF behind the pixels of a PNG file."""
+    """As in `serve_bytes`: no XMP, and no EXIF behind the pixels of a PNG file."""
     png, jpeg = encoded(exif=exif(6)), io.BytesIO()
     start, end = png.index(b"eXIf") - 4, png.index(b"IDAT") - 4
     late = png[:start] + png[end:-12] + png[start:end] + png[-12:]

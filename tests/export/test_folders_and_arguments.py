@@ -150,8 +150,8 @@ def test_a_model_that_scales_its_images_itself_needs_a_scale(tmp_path, kind, dep
     with pytest.raises(ValueError, match=f"`scale` is needed.*Received: scale=None.*{name}"):
         kr.export.saved_model(model, tmp_path / "1")
     assert list(tmp_path.iterdir()) == []
-    module = sys.modules["keras_resample.export.saved_model"]
-    contract = functools.partial(module._contract, module.served_model(model), "embedding", None)
+    module = sys.modules["keras_resample.export.contract_of_model"]
+    contract = functools.partial(module.contract_of, module.served_model(model), "embedding", None)
     arguments = 0.0, ("serving_default", "serve_jpeg"), "channels_last"
     assert contract(1 / 255, *arguments).scale == 1 / 255
     assert contract(1, *arguments).scale == 1
@@ -164,7 +164,7 @@ def test_the_data_format_is_that_of_the_model(of_global, shape):
     keras.config.set_image_data_format(of_global)
     inputs = keras.Input(shape)
     model = keras.Model(inputs, keras.ops.mean(inputs, axis=(2, 3)))
-    contract = sys.modules["keras_resample.export.saved_model"]._contract
+    contract = sys.modules["keras_resample.export.contract_of_model"].contract_of
     found = contract(model, "embedding", (6, 8), 1.0, 0.0, ("serving_default", "serve_jpeg"), None)
     assert found.data_format == ("channels_last" if shape[2] == 3 else "channels_first")
     assert (found.channels, found.image_size) == (3, (6, 8))
@@ -175,7 +175,7 @@ def test_a_segmenter_that_scales_its_images_itself_needs_a_scale(tmp_path):
     sampler = kr.layers.UniformDownsample(0.5, data_format="channels_last")
     model = kr.models.Segmenter(sampler, network)
     model.build((None, 8, 8, 3))
-    module = sys.modules["keras_resample.export.saved_model"]
+    module = sys.modules["keras_resample.export.contract_of_model"]
     for one in (model, model.class_maps()):
         with pytest.raises(ValueError, match="`scale` is needed.*Received: scale=None.*rescaling"):
             kr.export.saved_model(one, tmp_path / "1")
@@ -243,7 +243,7 @@ def test_a_subclassed_model_has_the_shape_it_was_called_with():
 
     model = Subclassed()
     model(np.zeros((2, 5, 6, 3), "float32"))
-    module = sys.modules["keras_resample.export.saved_model"]
+    module = sys.modules["keras_resample.export.contract_of_model"]
     assert module.input_signature(model) == ((None, 5, 6, 3), "float32")
 
 

@@ -3,14 +3,14 @@
 import functools
 import io
 import struct
-import zlib
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_resample.export.endpoints import Contract
+from keras_resample.export.contract import Contract
+from tests.export.image_bytes import large_png
 
 pytestmark = pytest.mark.backends("tensorflow", reason="it is TensorFlow's graph on every backend")
 
@@ -38,19 +38,6 @@ def encoded(kind, size, mode="RGB", **options):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), "uint8")
     Image.fromarray(pixels).convert(mode).save(file, kind, **options)
     return file.getvalue()
-
-
-def large_png(side):
-    """A PNG file of a few bytes whose image is black, one bit a pixel."""
-
-    def block(name, data):
-        text = name + data
-        return struct.pack(">I", len(data)) + text + struct.pack(">I", zlib.crc32(text))
-
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes((1 + (side + 7) // 8) * side), 9)
-    start = b"\x89PNG\r\n\x1a\n"
-    return start + block(b"IHDR", header) + block(b"IDAT", rows) + block(b"IEND", b"")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,4 +1,4 @@
-"""What `serve_jpeg` turns is what the readers turn."""
+"""What `serve_bytes` turns is what the readers turn."""
 
 import functools
 import io
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_resample.datasets.files.image_decoding import decoded_image
-from keras_resample.export.endpoints import Contract
+from keras_resample.export.contract import Contract
 
 pytestmark = pytest.mark.backends("tensorflow", reason="it is TensorFlow's graph on every backend")
 

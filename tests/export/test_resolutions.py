@@ -18,7 +18,8 @@ pytest.importorskip("tensorflow")
 
 RESOLUTIONS = [(8, 6), (4, 3)]
 ALL = [(16, 12), *RESOLUTIONS]
-ENDPOINTS = ["serving_default", "embed_8x6", "embed_4x3", "embed_any_size", "serve_jpeg"]
+ENDPOINTS = ["serving_default", "embed_8x6", "embed_4x3", "embed_any_size"]
+ENDPOINTS += ["serve_bytes", "serve_jpeg"]
 # Between the resolutions, of other aspect ratios, above and below all of them.
 SIZES = [(9, 6), (5, 6), (8, 7), (4, 4), (3, 1), (1, 1), (16, 5), (40, 11), (33, 57), *ALL]
 
@@ -100,6 +101,7 @@ def test_every_endpoint_checks(checked):
         "embed_8x6": [None, 8, 6, 3],
         "embed_4x3": [None, 4, 3, 3],
         "embed_any_size": [None, None, None, 3],
+        "serve_bytes": [None],
         "serve_jpeg": [None],
     }
     for endpoint in endpoints.values():
@@ -147,7 +149,7 @@ def test_images_of_a_resolution_are_not_resized(served):
 def test_files_of_any_sizes_keep_their_order(network, served, order):
     random = np.random.default_rng(1)
     values = [random.integers(0, 256, (*SIZES[i], 3), dtype="uint8") for i in order]
-    outputs = served("serve_jpeg", np.array([png(image) for image in values], dtype=object))
+    outputs = served("serve_bytes", np.array([png(image) for image in values], dtype=object))
     assert outputs.shape == (len(values), 6)
     for output, image in zip(outputs, values, strict=True):
         expected = embedded(network, image[None].astype("float32") / 255)[0]
@@ -213,7 +215,7 @@ def test_another_rule(network, tmp_path, rule):
         images = values.astype("float32") / 255
         expected = embedded(network, images, *rule)
         files = tf.constant([png(image) for image in values])
-        for endpoint, sent in (("embed_any_size", tf.constant(images)), ("serve_jpeg", files)):
+        for endpoint, sent in (("embed_any_size", tf.constant(images)), ("serve_bytes", files)):
             (found,) = endpoints[endpoint](images=sent).values()
             np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-5)
     kr.export.check(path, network)

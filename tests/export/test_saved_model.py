@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 import keras_resample as kr
-from keras_resample.export.endpoints import Contract
+from keras_resample.export.contract import Contract
 from tests.export.small_models import NATIVE, load, pooled
 from tests.numerics import to_numpy
 
@@ -30,7 +30,7 @@ folder, request, result = sys.argv[1:]
 model = tf.saved_model.load(folder)
 given = np.load(request, allow_pickle=True)
 served = {}
-for endpoint in ("serving_default", "serve_jpeg"):
+for endpoint in ("serving_default", "serve_bytes"):
     for count in (1, 5):
         outputs = model.signatures[endpoint](images=tf.constant(given[endpoint][:count]))
         assert list(outputs) == ["embedding"], outputs
@@ -91,7 +91,7 @@ def test_numbers_without_this_package(model, served, tmp_path):
     np.savez(
         request,
         serving_default=images.astype("float32") / 255,
-        serve_jpeg=np.array(files, dtype=object),
+        serve_bytes=np.array(files, dtype=object),
     )
     subprocess.run(
         [sys.executable, "-P", "-c", ALONE, str(served), str(request), str(result)], check=True
@@ -109,7 +109,7 @@ def test_numbers_without_this_package(model, served, tmp_path):
             served[f"serving_default_{count}"], expected[:count], rtol=0, atol=1e-5
         )
         np.testing.assert_allclose(
-            served[f"serve_jpeg_{count}"], expected_of_files[:count], rtol=0, atol=1e-5
+            served[f"serve_bytes_{count}"], expected_of_files[:count], rtol=0, atol=1e-5
         )
     # The encoder is in the file, and the head, an array of 1000 x 6, is not.
     weights = [int(np.prod(v.shape)) for v in model.encoder.trainable_variables]
@@ -143,10 +143,11 @@ def test_check_passes_and_describes(checked, served):
     assert report["must_compile"] == []
     assert report["path"] == str(served)
     endpoints = report["endpoints"]
-    assert set(endpoints) == {"serving_default", "serve_jpeg"}
+    assert set(endpoints) == {"serving_default", "serve_bytes", "serve_jpeg"}
     images = {"dtype": "float32", "shape": [None, 12, 16, 3]}
     assert endpoints["serving_default"]["inputs"] == {"images": images}
-    assert endpoints["serve_jpeg"]["inputs"] == {"images": {"dtype": "string", "shape": [None]}}
+    for name in ("serve_bytes", "serve_jpeg"):
+        assert endpoints[name]["inputs"] == {"images": {"dtype": "string", "shape": [None]}}
     for endpoint in endpoints.values():
         assert endpoint["outputs"] == {"embedding": {"dtype": "float32", "shape": [None, 6]}}
         assert endpoint["largest_difference"] <= 1e-5
@@ -163,7 +164,7 @@ def test_check_fails_for_another_shape(served, answered):
         kr.export.check(served, encoder(dimension=7))
 
 
-@pytest.mark.parametrize("endpoint", ["serving_default", "serve_jpeg"])
+@pytest.mark.parametrize("endpoint", ["serving_default", "serve_bytes", "serve_jpeg"])
 @pytest.mark.parametrize("count", [1, 5])
 def test_check_fails_for_a_nan(model, served, answered, endpoint, count):
     answered[1][f"{endpoint}/embedding/0/{count}"][0, 2] = np.nan
@@ -250,7 +251,7 @@ def test_unknown_image_size(tmp_path):
         outputs = loaded.signatures["serving_default"](images=tf.constant(images))
         np.testing.assert_allclose(outputs["features"], numbers(model, images), rtol=0, atol=1e-5)
     files = tf.constant([encoded(random_bytes(1, (8, 9))[0], "PNG")])
-    outputs = loaded.signatures["serve_jpeg"](images=files)
+    outputs = loaded.signatures["serve_bytes"](images=files)
     expected = numbers(model, random_bytes(1, (8, 9)).astype("float32") / 255)
     np.testing.assert_allclose(outputs["features"], expected, rtol=0, atol=1e-5)
 
@@ -264,7 +265,7 @@ def test_scale_offset_and_channels(tmp_path, channels):
     path = kr.export.saved_model(model, tmp_path / "1", scale=1 / 127.5, offset=-1)
     image = np.random.default_rng(0).integers(0, 256, (6, 6, channels), dtype="uint8")
     file = encoded(image[..., 0] if channels == 1 else image, "PNG")
-    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([file]))
+    outputs = load(path).signatures["serve_bytes"](images=tf.constant([file]))
     expected = numbers(model, image[None].astype("float32") / 127.5 - 1)
     np.testing.assert_allclose(outputs["embedding"], expected, rtol=0, atol=1e-5)
 
@@ -278,7 +279,7 @@ def test_channels_first(tmp_path):
     model = keras.Model(inputs, warp(inputs))
     path = kr.export.saved_model(model, tmp_path / "1", data_format="channels_first")
     image = random_bytes(1, (8, 10))
-    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([encoded(image[0], "PNG")]))
+    outputs = load(path).signatures["serve_bytes"](images=tf.constant([encoded(image[0], "PNG")]))
     expected = numbers(model, np.transpose(image, (0, 3, 1, 2)).astype("float32") / 255)
     np.testing.assert_allclose(outputs["embedding"], expected, rtol=0, atol=1e-5)
 
@@ -303,5 +304,5 @@ def test_integer_images(tmp_path):
     model = keras.Model(inputs, keras.layers.Flatten()(x))
     path = kr.export.saved_model(model, tmp_path / "1", scale=1)
     image = random_bytes(1, (6, 6))
-    outputs = load(path).signatures["serve_jpeg"](images=tf.constant([encoded(image[0], "PNG")]))
+    outputs = load(path).signatures["serve_bytes"](images=tf.constant([encoded(image[0], "PNG")]))
     np.testing.assert_allclose(outputs["embedding"], image.reshape(1, -1) / 255, atol=1e-6)
