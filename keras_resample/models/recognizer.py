@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_resample.arguments import as_bool, as_number
+from keras_resample.arguments import as_bool, as_number, as_value_range
 from keras_resample.heads.kernel_checks import check_dimension
 from keras_resample.heads.labels import check_label_array, missing_labels
 from keras_resample.heads.margin_head import MarginHead
@@ -17,9 +17,11 @@ from keras_resample.models.steps.fitting import check_take_logits
 from keras_resample.models.steps.flip_embedder import FlipEmbedder
 from keras_resample.models.steps.images_of_files import are_paths, images_of_files
 from keras_resample.models.steps.labelled_model import IMAGES, LABELS, LabelledModel
+from keras_resample.models.steps.preprocessing import Preprocessing
 
 # What `call` gives then, for the loss and the metrics of that step.
 EMBEDDINGS, LOGITS, TARGETS = "embeddings", "logits", "targets"
+VALUE_RANGE = "value_range"
 
 
 @keras.saving.register_keras_serializable(package="keras_resample")
@@ -153,8 +155,9 @@ class Recognizer(LabelledModel):
             flip: Whether to add to each embedding that of the mirror image, before the
                 normalisation, as the protocols of face recognition do.
             value_range: Of files: the range `(low, high)` of values to read them in, that of
-                training. `None` is [0, 1], unless the encoder was trained on a dataset of another
-                range or scales its images itself: then it has to be given.
+                training. `None` is that of the dataset that `fit` saw last, which the file of a
+                recognizer remembers. Where it was none of this package, it is [0, 1], unless the
+                encoder scales its images itself: then it has to be given.
 
         Returns:
             Numpy float32 array (n, dim). `recognizer.encoder.predict` gives the embeddings
@@ -180,6 +183,11 @@ class Recognizer(LabelledModel):
         images = in_data_order(images)
         embeddings = embedder.predict(images, batch_size=batch_size, verbose=verbose)
         return unit_vectors(np.asarray(embeddings, "float32"))
+
+    @property
+    def preprocessing(self):
+        """What `fit` saw of its images, as far as it is known; what `export.saved_model` writes."""
+        return Preprocessing(self._value_range)
 
     def scores_of(self, loss, metrics, weighted_metrics):
         """The loss and the metrics of logits; without a loss, the cross-entropy."""
@@ -242,8 +250,11 @@ class Recognizer(LabelledModel):
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         losses = zip(map(serialize, self.auxiliary_losses), self.auxiliary_weights, strict=True)
+        # Of images whose range is unknown a file is as those of the first versions.
+        known = {} if self._value_range is None else {VALUE_RANGE: self._value_range}
         return {
             **super().get_config(),
+            **known,
             "encoder": serialize(self.encoder),
             "head": serialize(self.head),
             "auxiliary_losses": [list(pair) for pair in losses],
@@ -255,7 +266,11 @@ class Recognizer(LabelledModel):
             (keras.saving.deserialize_keras_object(loss, custom_objects), weight)
             for loss, weight in config.get("auxiliary_losses", ())  # the first files have none
         ]
-        return super().from_config({**config, "auxiliary_losses": losses}, custom_objects)
+        config = {**config, "auxiliary_losses": losses}
+        value_range = config.pop(VALUE_RANGE, None)
+        recognizer = super().from_config(config, custom_objects)
+        recognizer._value_range = None if value_range is None else as_value_range(value_range)
+        return recognizer
 
 
 def _losses_and_weights(auxiliary_losses):

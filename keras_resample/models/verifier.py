@@ -4,7 +4,6 @@ import typing
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_resample.arguments import as_bool, as_integer, as_number, as_value_range
 from keras_resample.metrics.arrays import to_numpy, unit_vectors
@@ -12,6 +11,8 @@ from keras_resample.models.recognizer import Recognizer
 from keras_resample.models.steps.data_order import in_data_order
 from keras_resample.models.steps.flip_embedder import embed_both
 from keras_resample.models.steps.images_of_files import are_paths, images_of_files
+from keras_resample.models.steps.preprocessing import Preprocessing
+from keras_resample.models.steps.unit_length import unit_length
 
 GALLERY = "gallery"
 
@@ -57,7 +58,8 @@ class Verifier(keras.Model):
             `keras_resample.metrics.threshold_at_far`.
         flip: Whether an embedding is the sum of those of the image and of its mirror image.
         value_range: Of files: the range `(low, high)` of values that the encoder was trained on.
-            `None` is [0, 1], unless the encoder scales its images itself: then it has to be given.
+            `None` is that of the `Recognizer` where it knows it, else [0, 1], unless the encoder
+            scales its images itself: then it has to be given.
         **kwargs: Arguments of `keras.Model`.
 
     Call arguments:
@@ -92,7 +94,9 @@ class Verifier(keras.Model):
     """
 
     def __init__(self, encoder, threshold, flip=False, value_range=None, **kwargs):
+        known_range = None
         if isinstance(encoder, Recognizer):
+            known_range = encoder.preprocessing.value_range
             encoder = encoder.encoder
         if not isinstance(encoder, keras.Model) or not encoder.built:
             raise ValueError(f"`encoder` must be a built keras.Model. Received: {encoder=}")
@@ -100,6 +104,8 @@ class Verifier(keras.Model):
         self.encoder = encoder
         self.threshold = as_number(threshold, "threshold", "[-1, 1]")
         self.flip = as_bool(flip, "flip")
+        if value_range is None:
+            value_range = known_range
         self.value_range = None if value_range is None else as_value_range(value_range)
         self._enrolled = {}
         # The encoder's layers cast the images to what they compute in.
@@ -108,12 +114,12 @@ class Verifier(keras.Model):
 
     def call(self, images):
         embed = embed_both if self.flip else _embed_one
-        embeddings = ops.cast(embed(self.encoder, images), "float32")
-        # Divided by the largest component first, no square overflows or vanishes.
-        for measure in (_largest, _length):
-            size = measure(embeddings)
-            embeddings = embeddings / ops.where(size == 0, 1.0, size)
-        return embeddings
+        return unit_length(embed(self.encoder, images))
+
+    @property
+    def preprocessing(self):
+        """How images become embeddings, and these a decision; what `export.saved_model` writes."""
+        return Preprocessing(self.value_range, self.flip, True, self.threshold)
 
     @property
     def names(self):
@@ -285,11 +291,3 @@ def _batch(images):
 
 def _embed_one(encoder, images):
     return encoder(images, training=False)
-
-
-def _largest(embeddings):
-    return ops.max(ops.abs(embeddings), axis=-1, keepdims=True)
-
-
-def _length(embeddings):
-    return ops.norm(embeddings, axis=-1, keepdims=True)

@@ -291,7 +291,7 @@ def test_files_are_embedded_in_the_range_of_training(tmp_path):
     dataset = image_folder(tmp_path, value_range=(-1, 1))
     model = recognizer()
     model.fit(dataset, verbose=0)
-    for value_range in (None, (0, 255)):
+    for value_range in ((0, 1), (0, 255)):
         with pytest.raises(
             ValueError, match=r"`value_range`.*\(-1.0, 1.0\).*Received: value_range="
         ):

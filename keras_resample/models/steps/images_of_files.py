@@ -27,7 +27,7 @@ def images_of_files(paths, encoder, batch_size, value_range=None, trained_range=
     Args:
         paths, batch_size: As in `image_files`.
         encoder: A model of one batch of images.
-        value_range: As in `image_files`; `None` is [0, 1], where nothing says otherwise.
+        value_range: As in `image_files`; `None` is that of training, or [0, 1] if unknown.
         trained_range: The range of values that the encoder was trained on, `None` if unknown.
 
     Raises:
@@ -56,7 +56,8 @@ def images_of_files(paths, encoder, batch_size, value_range=None, trained_range=
 
 def range_of_files(value_range, trained_range, encoder):
     """The range of values that files are read in; arguments and errors of `images_of_files`."""
-    found = (0.0, 1.0) if value_range is None else as_value_range(value_range)
+    unsaid = trained_range or (0.0, 1.0)
+    found = unsaid if value_range is None else as_value_range(value_range)
     if trained_range not in (None, found):
         raise ValueError(
             f"`value_range` must be that of training, value_range={trained_range}, or the files "
