@@ -28,7 +28,7 @@ on random images, and compares what they return with the model in a .keras file.
     epilog: ClassVar[str] = "Exit status: 0 where they agree, 1 or 2 where not."
 
     folder: str = folder_in_its_place("folder of the SavedModel", checks.existing_folder)
-    model: str = file_of_model(".keras file of the model, or of a Recognizer")
+    model: str = file_of_model(".keras file of the model, of a Recognizer or a Verifier")
     tolerance: float = setting(
         1e-4,
         "largest difference allowed, in units of the largest output",
@@ -39,9 +39,9 @@ on random images, and compares what they return with the model in a .keras file.
 
     def run(self):
         """Checks, and prints the report."""
-        from keras_resample.commands.loading import load_served
+        from keras_resample.commands.loading import load
 
-        report = checked(self.folder, load_served(self), self.tolerance)
+        report = checked(self.folder, load(self), self.tolerance)
         print("\n".join([f"{self.folder} agrees with {self.model}.", *lines_of(report)]))
         return 0
 
@@ -69,7 +69,9 @@ def checked(folder, model, tolerance):
 
 
 def lines_of(report):
-    """The report of a check in lines: what each endpoint takes, and how far it is off."""
+    """The report of a check in lines: of each endpoint what it takes, how far it is off, and how
+    long it takes for one image.
+    """
     endpoints = report["endpoints"]
     rows = [
         (name, f"{_words(found['inputs'])} -> {_words(found['outputs'])}", found)
@@ -78,6 +80,7 @@ def lines_of(report):
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [
         f"  {name:<{widths[0]}}  {words:<{widths[1]}}  off by {found['largest_difference']:.1e}"
+        f"  {found['milliseconds']['1']:.3g} ms"
         for name, words, found in rows
     ]
     worst = max(endpoints, key=lambda name: endpoints[name]["largest_difference"])

@@ -11,6 +11,7 @@ from keras_resample.commands.command import (
     backend,
     custom_modules,
     file_of_model,
+    flip,
     folder_in_its_place,
 )
 from keras_resample.compare.engine import checks
@@ -29,7 +30,6 @@ ARGUMENTS = (
     "indicator",
     "rounding",
     "batch_requests",
-    "bridge",
     "custom_modules",
 )
 
@@ -54,13 +54,13 @@ class Export(Command):
     summary: ClassVar[str] = "write a SavedModel, for TensorFlow Serving, and check it"
     description: ClassVar[str] = """\
 Writes the model of a .keras file as a SavedModel that a server runs without Keras and without this
-package, of a Recognizer its encoder. The SavedModel is compared with the model, in a process that
-has neither, before it appears at FOLDER, so that a server never sees one that is wrong.
-A Verifier is not exported; its encoder can be.
+package: of a Recognizer its encoder, of a Verifier its threshold too. The SavedModel is compared
+with the model, in a process that has neither, before it appears at FOLDER, so that a server never
+sees one that is wrong.
 """
     epilog: ClassVar[str] = "Exit status: 0 where it was written, 1 or 2 where it could not be."
 
-    model: str = file_of_model(".keras file of the model, or of a Recognizer")
+    model: str = file_of_model(".keras file of the model, of a Recognizer or a Verifier")
     folder: str = folder_in_its_place("where to write; its last part is a version: served/face/1")
     image_size: tuple[int, int] | None = setting(
         None,
@@ -70,8 +70,8 @@ A Verifier is not exported; its encoder can be.
     )
     scale: float | None = _number(
         None,
-        "factor of byte values (default: 1/255); to be said for a model that scales its images "
-        "itself: 1 where it takes 0..255",
+        "factor of byte values (default: what the file says, or 1/255); to be said for a model "
+        "that scales its images itself: 1 where it takes 0..255",
     )
     offset: float = _number(0.0, "added to the scaled byte values")
     output_name: str = setting("embedding", "name of the output", _text, "NAME")
@@ -98,6 +98,10 @@ A Verifier is not exported; its encoder can be.
     batch_requests: bool = setting(
         True, "run the images of several requests to serve_bytes apart", checks.switch
     )
+    normalize: bool = setting(
+        False, "return embeddings of length 1; a Verifier does so anyway", checks.switch
+    )
+    flip: bool = flip()
     bridge: bool = setting(
         False, "export through TensorFlow on JAX too, to an ordinary graph", checks.switch
     )
@@ -109,18 +113,23 @@ A Verifier is not exported; its encoder can be.
     def run(self):
         """Writes, checks, and prints the report."""
         from keras_resample import export
-        from keras_resample.commands.loading import load_served
+        from keras_resample.commands.loading import load
         from keras_resample.export.contract import Contract
         from keras_resample.export.folders import as_target
+        from keras_resample.export.model_card import write_card
 
         target = as_target(self.folder, self.overwrite)
-        model = load_served(self)
+        model = load(self)
         arguments = {name: getattr(self, name) for name in ARGUMENTS}
+        # What is not said is left to the file.
+        arguments |= {name: getattr(self, name) or None for name in ("normalize", "flip", "bridge")}
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.whole(target) as (fresh,):
-            export.saved_model(model, fresh, **arguments | {"bridge": self.bridge or None})
+            export.saved_model(model, fresh, check=False, **arguments)
             if self.check:
-                lines = lines_of(_checked(fresh, model))
+                report = _checked(fresh, model)
+                write_card(fresh, Contract.read(fresh), report)
+                lines = lines_of(report)
             else:
                 names = ", ".join(Contract.read(fresh).endpoints)
                 lines = [f"It was not checked. Its endpoints are {names}."]

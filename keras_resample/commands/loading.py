@@ -29,18 +29,6 @@ def load(command):
         raise SettingError("model", _what_is_wrong(error), command.model) from error
 
 
-def load_served(command):
-    """The same, of a model that a SavedModel is written of."""
-    model = load(command)
-    if isinstance(model, models.Verifier):
-        must = (
-            "must not be a Verifier: a SavedModel cannot hold its threshold and gallery. Give its "
-            "encoder: keras.saving.load_model(file).encoder.save('encoder.keras') writes it"
-        )
-        raise SettingError("model", must, command.model)
-    return model
-
-
 def _import(module):
     try:
         importlib.import_module(module)

@@ -14,7 +14,7 @@ from keras_resample.export.endpoints import write_saved_model
 from keras_resample.export.tensorflow_process import WRITING_FAILED, run_python
 
 
-def write_through_tensorflow(model, folder, contract, custom_modules):
+def write_through_tensorflow(model, folder, contract, warm_up, custom_modules):
     """Does `write_saved_model` on the TensorFlow backend, whatever the backend here.
 
     The model is saved as a temporary `.keras` file, which a new process loads and exports.
@@ -23,6 +23,7 @@ def write_through_tensorflow(model, folder, contract, custom_modules):
         model: a built Keras model.
         folder: path of the folder, at which nothing is yet.
         contract: a `Contract`.
+        warm_up: as in `write_saved_model`.
         custom_modules: names of the modules that the process imports before it loads the model.
 
     Raises:
@@ -36,6 +37,7 @@ def write_through_tensorflow(model, folder, contract, custom_modules):
             "file": str(file),
             "folder": str(folder),
             "contract": dataclasses.asdict(contract),
+            "warm_up": warm_up,
             "custom_modules": list(custom_modules),
             "image_data_format": keras.config.image_data_format(),
         }
@@ -63,7 +65,7 @@ def main():
     model = keras.saving.load_model(request["file"], compile=False, safe_mode=False)
     contract = Contract(**request["contract"])
     try:
-        write_saved_model(model, request["folder"], contract)
+        write_saved_model(model, request["folder"], contract, request["warm_up"])
     except OSError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(WRITING_FAILED)

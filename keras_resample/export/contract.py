@@ -4,10 +4,18 @@ import dataclasses
 import json
 import pathlib
 
-DEFAULT, ANY_SIZE, BYTES = "serving_default", "embed_any_size", "serve_bytes"
+DEFAULT, ANY_SIZE = "serving_default", "embed_any_size"
+PIXELS, BYTES, VERIFY = "serve_uint8", "serve_bytes", "verify"
 # The same as `BYTES`, by the name of the first versions.
 JPEG = "serve_jpeg"
 OF_FILES = (BYTES, JPEG)
+# Endpoints of byte values, which the model's own preprocessing is for.
+OF_BYTES = (PIXELS, *OF_FILES)
+# What `verify` takes, files, and what it returns.
+FIRST, SECOND = "first", "second"
+SCORE, SAME = "score", "same"
+
+IMAGES = "images"
 
 # What the decoders of image files can deliver.
 DECODABLE_CHANNELS = (1, 3, 4)
@@ -27,7 +35,7 @@ class Contract:
         image_size: `(height, width)` that files are resized to, or to smaller `resolutions`.
         channels: of the images.
         data_format: `"channels_last"` or `"channels_first"`.
-        output_name: key of the output.
+        output_name: key of the output, of several that of the embeddings.
         scale: factor of the byte values.
         offset: added to the scaled byte values.
         endpoints: names.
@@ -36,6 +44,14 @@ class Contract:
         indicator, rounding: of `keras_resample.ops.choose_resolution`, by which one of
             `resolutions` serves an image.
         batch_requests: whether the files of several requests run together.
+        inputs: `[shape, dtype]` of each by its name, in the order of the model.
+        outputs: the same of what is returned.
+        image_name: that of the inputs which is the images.
+        flip: whether embeddings are those of images and mirror images, added up.
+        normalize: whether embeddings have length 1.
+        threshold: cosine from which on two images show one identity, `None` where unknown.
+        model: `"name"`, `"class"` and number of `"weights"`.
+        versions: of what wrote it, by names.
     """
 
     input_shape: tuple
@@ -52,6 +68,14 @@ class Contract:
     indicator: str = "max"
     rounding: str = "ceil"
     batch_requests: bool = False
+    inputs: dict = dataclasses.field(default_factory=dict)
+    outputs: dict = dataclasses.field(default_factory=dict)
+    image_name: str = IMAGES
+    flip: bool = False
+    normalize: bool = False
+    threshold: float | None = None
+    model: dict = dataclasses.field(default_factory=dict)
+    versions: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, folder):
@@ -67,6 +91,41 @@ class Contract:
                 f"`path` must hold {CONTRACT_FILE} as this version writes it ({error}). "
                 f"Received: path={str(folder)!r}"
             ) from error
+
+    @property
+    def input_names(self):
+        """Names of the inputs, in the order of the model."""
+        return tuple(self.inputs) or (self.image_name,)
+
+    @property
+    def output_names(self):
+        """Names of the outputs, in the order of the model."""
+        return tuple(self.outputs) or (self.output_name,)
+
+    def inputs_of(self, endpoint):
+        """`(shape, dtype)` of each input of an endpoint, by its name."""
+        if endpoint == VERIFY:
+            return dict.fromkeys((FIRST, SECOND), ((None,), "string"))
+        named = {name: (tuple(shape), dtype) for name, (shape, dtype) in self.inputs.items()}
+        return {**named, self.image_name: self._images_of(endpoint)}
+
+    def outputs_of(self, endpoint):
+        """`(shape, dtype)` of each output of an endpoint, by its name."""
+        if endpoint == VERIFY:
+            return {SCORE: ((None,), "float32"), SAME: ((None,), "bool")}
+        return {name: (tuple(shape), dtype) for name, (shape, dtype) in self.outputs.items()}
+
+    def _images_of(self, endpoint):
+        if endpoint in OF_FILES:
+            return (None,), "string"
+        if endpoint == PIXELS:
+            return (None, None, None, self.channels), "uint8"
+        if endpoint == ANY_SIZE:
+            return self.shape_of((None, None)), self.input_dtype
+        branches = {branch_endpoint(size): size for size in self.resolutions[1:]}
+        if endpoint in branches:
+            return self.shape_of(branches[endpoint]), self.input_dtype
+        return tuple(self.input_shape), self.input_dtype
 
     @property
     def rule(self):
@@ -92,8 +151,7 @@ def branch_endpoint(resolution):
     return f"embed_{height}x{width}"
 
 
-def endpoints_of(resolutions):
+def endpoints_of(resolutions, threshold=None):
     """Names of all endpoints that a model of these resolutions can have, its own the first."""
-    if not resolutions:
-        return (DEFAULT, *OF_FILES)
-    return (DEFAULT, *map(branch_endpoint, resolutions[1:]), ANY_SIZE, *OF_FILES)
+    branches = (*map(branch_endpoint, resolutions[1:]), ANY_SIZE) if resolutions else ()
+    return (DEFAULT, *branches, *OF_BYTES, *(() if threshold is None else (VERIFY,)))

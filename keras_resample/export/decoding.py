@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_resample.export.contract import FIRST, SAME, SCORE, SECOND
 from keras_resample.export.file_bytes import number_at
 from keras_resample.export.gif_frames import first_frame
 from keras_resample.export.image_kinds import BMP, GIF, JPEG, PNG, known
@@ -21,16 +22,54 @@ def embed_files(embed_each, contract):
         contract: a `Contract`.
     """
     (embed_images,) = embed_each
+    name = contract.image_name
 
     def prepare(encoded):
         return scaled(resized(decoded(encoded, contract), contract.image_size), contract)
 
-    def embed(encoded):
+    def embed(inputs):
         image = tf.TensorSpec((*contract.image_size, contract.channels), "float32")
-        images = tf.map_fn(prepare, encoded, fn_output_signature=image)
-        return embed_images(as_taken(images, contract))
+        images = tf.map_fn(prepare, inputs[name], fn_output_signature=image)
+        return embed_images({**inputs, name: as_taken(images, contract)})
 
     return embed
+
+
+def embed_pixels(embed_each, contract, of_bytes=True):
+    """Function of byte values, images of one size, any, for a model of one size.
+
+    Args:
+        embed_each: the function of its images, as a list of one.
+        contract: a `Contract`.
+        of_bytes: what they are, as this is asked of `resolutions.embed_any_size`.
+    """
+    (embed_images,) = embed_each
+    name = contract.image_name
+
+    def embed(inputs):
+        images = scaled(resized(inputs[name], contract.image_size), contract)
+        images = tf.ensure_shape(images, (None, *contract.image_size, contract.channels))
+        return embed_images({**inputs, name: as_taken(images, contract)})
+
+    return embed
+
+
+def verify_files(embed_files, contract):
+    """Function of two batches of encoded images: do each two of them show one identity?
+
+    Args:
+        embed_files: the function of encoded images.
+        contract: a `Contract` with a threshold, of embeddings of length 1.
+    """
+
+    def verify(inputs):
+        both = tf.stack([inputs[FIRST], inputs[SECOND]])
+        embeddings = embed_files({contract.image_name: tf.reshape(both, (-1,))})
+        first, second = tf.split(embeddings[contract.output_name], 2)
+        scores = tf.reduce_sum(first * second, axis=-1)
+        return {SCORE: scores, SAME: scores >= contract.threshold}
+
+    return verify
 
 
 def decoded(encoded, contract):
@@ -56,7 +95,9 @@ def _of_jpeg(encoded, channels):
     if channels == 1:
         inks = tf.io.extract_jpeg_shape(encoded)[2]  # which the library makes no grey of
         return tf.cond(
-            inks == 4, lambda: _grey(_of_colours(encoded, 3)), lambda: _of_colours(encoded, 1)
+            inks == 4,
+            lambda: _grey(_of_colours(encoded, 3)),
+            lambda: _of_colours(encoded, 1),
         )
     return _of_colours(encoded, channels)
 
@@ -87,8 +128,10 @@ def _grey(image):
 
 
 def resized(images, size):
-    """Channels-last images in float32; of such that already have the size an exact copy."""
-    return tf.image.resize(tf.cast(images, "float32"), size, antialias=True)
+    """Channels-last images in float32; such that already have the size are not touched."""
+    images = tf.cast(images, "float32")
+    fits = tf.reduce_all(tf.shape(images)[-3:-1] == size)
+    return tf.cond(fits, lambda: images, lambda: tf.image.resize(images, size, antialias=True))
 
 
 def scaled(values, contract):

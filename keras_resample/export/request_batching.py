@@ -21,25 +21,30 @@ def batched(embed):
     What is wrong with a request has to be found before: an error inside is that of all of them.
 
     Args:
-        embed: a traced function of images to a dict of outputs, a row for each image.
+        embed: a traced function of a dict of inputs to one of outputs, a row for each image.
     """
     specs = embed.get_concrete_function().structured_outputs
-    run = tf.nondifferentiable_batch_function(
-        NUM_THREADS, LENGTHS[-1], MICROSECONDS, LENGTHS, MOST_WAITING, autograph=False
-    )(embed)
 
-    def together(images):
+    def together(inputs):
+        names = list(inputs)
+
+        @tf.nondifferentiable_batch_function(
+            NUM_THREADS, LENGTHS[-1], MICROSECONDS, LENGTHS, MOST_WAITING, autograph=False
+        )
+        def run(*values):
+            return embed(dict(zip(names, values, strict=True)))
+
         # TensorFlow joins what is batched by the same name, also of two functions.
         with tf.name_scope(f"requests_{uuid.uuid4().hex}"):
-            outputs = run(images)
+            outputs = run(*inputs.values())
         return tf.nest.map_structure(tf.ensure_shape, outputs, _shapes(specs))
 
-    def embed_batched(images):
-        count = tf.shape(images)[0]
+    def embed_batched(inputs):
+        count = tf.shape(next(iter(inputs.values())))[0]
         fits = (count > 0) & (count <= LENGTHS[-1])
         # A request that fills a batch needs no company.
-        alone = functools.partial(embed, images)
-        return tf.cond(fits, functools.partial(together, images), alone)
+        alone = functools.partial(embed, inputs)
+        return tf.cond(fits, functools.partial(together, inputs), alone)
 
     return embed_batched
 

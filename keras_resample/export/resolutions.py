@@ -8,18 +8,21 @@ from keras_resample.export.decoding import as_taken, channels_last, decoded, res
 from keras_resample.ops.resolution_choice import choose_resolution_by
 
 
-def embed_any_size(embed_each, contract):
+def embed_any_size(embed_each, contract, of_bytes=False):
     """Function of a batch of images of one size, any, by the branch that serves it.
 
     Args:
         embed_each: for each of `contract.resolutions` the function of its images.
         contract: a `Contract`.
+        of_bytes: whether they are byte values with their channels last, not what the model takes.
     """
 
-    def embed(images):
-        pixels = channels_last(images, contract)
+    def embed(inputs):
+        images = inputs[contract.image_name]
+        pixels = images if of_bytes else channels_last(images, contract)
         index = _chosen(tf.shape(pixels)[1:3], contract)
         pixels = resized(pixels, tf.gather(contract.resolutions, index))
+        pixels = scaled(pixels, contract) if of_bytes else pixels
         # A branch reads the size of its images from their shape.
         branches = [
             functools.partial(_embed_of_size, embed_one, pixels, size, contract)
@@ -48,10 +51,10 @@ def embed_files_of_any_size(embed_each, contract):
         # One tensor holds images of all resolutions, each in its corner.
         return tf.image.pad_to_bounding_box(image, 0, 0, *largest), index
 
-    def embed(encoded):
+    def embed(inputs):
         image = tf.TensorSpec((*largest, contract.channels), "float32")
         specs = image, tf.TensorSpec((), "int32")
-        images, chosen = tf.map_fn(prepare, encoded, fn_output_signature=specs)
+        images, chosen = tf.map_fn(prepare, inputs[contract.image_name], fn_output_signature=specs)
         places, outputs = [], []
         branches = zip(embed_each, contract.resolutions, strict=True)
         for index, (embed_one, size) in enumerate(branches):
@@ -74,7 +77,7 @@ def _chosen(size, contract):
 
 def _embed_of_size(embed_one, pixels, size, contract):
     pixels = tf.ensure_shape(pixels, (None, *size, contract.channels))
-    return embed_one(as_taken(pixels, contract))
+    return embed_one({contract.image_name: as_taken(pixels, contract)})
 
 
 def _nothing(embed_one):

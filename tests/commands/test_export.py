@@ -23,6 +23,7 @@ REPORT = {
             "inputs": {"images": {"dtype": "float32", "shape": [None, None, 5, 3]}},
             "outputs": {"embedding": {"dtype": "float32", "shape": [None, 4]}},
             "largest_difference": difference,
+            "milliseconds": {"1": 0.25},
         }
         for name, difference in {"serving_default": 1e-7, "serve_jpeg": 3e-6}.items()
     },
@@ -40,6 +41,7 @@ def written(monkeypatch):
         calls.append((model, pathlib.Path(folder), contract, *more))
         (folder / "assets.extra").mkdir(parents=True)
         (folder / "saved_model.pb").write_text("")
+        contract.versions = {"tensorflow": "2.21.0"}
         contract.write(folder)
 
     module = sys.modules["keras_resample.export.saved_model"]
@@ -55,8 +57,9 @@ def test_a_recognizer_is_written_and_checked(files, said, tmp_path):
     assert status == 0, text
     assert f"{folder} is {files['recognizer']} as a SavedModel." in text
     images = "images float32 (batch, 6, 5, 3) -> embedding float32 (batch, 4)"
-    assert f"  serving_default  {images}  off by " in text
+    assert f"  serving_default  {images} " in text
     assert "  serve_jpeg       images string (batch) -> embedding float32 (batch, 4) " in text
+    assert text.count("  off by ") == 4 and text.count(" ms\n") == 4
     assert "TensorFlow Serving" not in text
     other = encoder_of()
     other.layers[-1].bias.assign([1, 2, 3, 4])
@@ -124,12 +127,13 @@ def test_a_model_without_size_is_told_one(said, tmp_path, written, monkeypatch):
     assert written[-1][2].image_size == (6, 5)
 
 
-@pytest.mark.parametrize("command", ["export", "check"])
-def test_a_verifier_is_no_served_model(command, files, said, tmp_path):
-    words = {"export": (files["verifier"], tmp_path / "1"), "check": (tmp_path, files["verifier"])}
-    status, text = said(command, *words[command])
-    assert status == 2 and "MODEL must not be a Verifier" in text
-    assert "Give its encoder" in text and list(tmp_path.iterdir()) == []
+def test_a_verifier_takes_its_threshold_along(files, said, tmp_path, written):
+    status, text = said("export", files["verifier"], tmp_path / "1", "--no-check")
+    assert status == 0 and "Its endpoints are serving_default, serve_uint8" in text
+    ((_, _, contract, *_),) = written
+    assert (contract.threshold, contract.normalize, contract.flip) == (0.41, True, False)
+    assert contract.endpoints[-1] == "verify"
+    assert "from a cosine of 0.41 on" in (tmp_path / "1" / "MODEL_CARD.md").read_text()
 
 
 def test_a_folder_of_something_else(files, images, said, tmp_path):

@@ -20,10 +20,12 @@ pytest.importorskip("tensorflow")
 def test_overwrite_replaces_a_saved_model(tmp_path):
     path = tmp_path / "1"
     path.mkdir()  # An empty folder is no obstacle.
-    kr.export.saved_model(pooled((6, 6)), path, output_name="old", endpoints="serving_default")
+    kr.export.saved_model(
+        pooled((6, 6)), path, output_name="old", endpoints="serving_default", check=False
+    )
     with pytest.raises(ValueError, match="overwrite=True"):
         kr.export.saved_model(pooled((6, 6)), path)
-    kr.export.saved_model(pooled((6, 6)), path, output_name="new", overwrite=True)
+    kr.export.saved_model(pooled((6, 6)), path, output_name="new", overwrite=True, check=False)
     assert list(load(path).signatures["serving_default"].structured_outputs) == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
 
@@ -230,10 +232,12 @@ def test_models_that_cannot_be_served(tmp_path):
     with pytest.raises(TypeError, match="`model` must be a Keras model"):
         kr.export.saved_model(keras.layers.Dense(2), tmp_path / "1")
     inputs = keras.Input((6, 6, 3))
-    with pytest.raises(ValueError, match="one output"):
+    with pytest.raises(ValueError, match="a name for each of 2 outputs"):
         kr.export.saved_model(keras.Model(inputs, [inputs, inputs]), tmp_path / "1")
-    with pytest.raises(ValueError, match="one input"):
-        kr.export.saved_model(keras.Model([inputs, keras.Input((2,))], inputs), tmp_path / "1")
+    with pytest.raises(ValueError, match="one input that is a batch of images"):
+        kr.export.saved_model(
+            keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]), tmp_path / "1"
+        )
 
 
 def test_a_subclassed_model_has_the_shape_it_was_called_with():
@@ -254,3 +258,27 @@ def test_a_contract_of_another_version_is_named(tmp_path, text):
     (tmp_path / "assets.extra" / "keras_resample.json").write_text(text)
     with pytest.raises(ValueError, match="must hold assets.extra/keras_resample.json as this"):
         kr.export.check(tmp_path, pooled((6, 6)))
+
+
+def test_what_is_not_the_model_does_not_appear(tmp_path, monkeypatch):
+    def differs(path, model, tolerance):
+        raise ValueError(f"It differs by 3. Received: path={str(path)!r}")
+
+    def write(model, folder, contract, *more):
+        pathlib.Path(folder).mkdir()
+        contract.versions = {"tensorflow": "2.21.0"}
+        (pathlib.Path(folder) / "saved_model.pb").write_text("")
+        contract.write(folder)
+
+    module = sys.modules["keras_resample.export.saved_model"]
+    monkeypatch.setattr(module, "write_saved_model", write)
+    monkeypatch.setattr(module, "write_through_tensorflow", write)
+    monkeypatch.setattr(module, "check_saved_model", differs)
+    path = tmp_path / "1"
+    message = f"Nothing was written.*check=False.*It differs by 3. Received: path='{path}'"
+    with pytest.raises(ValueError, match=message):
+        kr.export.saved_model(pooled((6, 6)), path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.warns(UserWarning, match="was not compared with the model"):
+        kr.export.saved_model(pooled(), path, endpoints="serving_default")
+    kr.export.saved_model(pooled((6, 6)), path, overwrite=True, check=False)

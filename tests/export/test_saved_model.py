@@ -78,7 +78,7 @@ def model():
 def served(model, tmp_path_factory):
     """The SavedModel of `model`; written once, because PyTorch needs a process for it."""
     path = tmp_path_factory.mktemp("served") / "face" / "1"
-    assert kr.export.saved_model(model, str(path)) == path
+    assert kr.export.saved_model(model, str(path), check=False) == path
     return path
 
 
@@ -143,12 +143,16 @@ def test_check_passes_and_describes(checked, served):
     assert report["must_compile"] == []
     assert report["path"] == str(served)
     endpoints = report["endpoints"]
-    assert set(endpoints) == {"serving_default", "serve_bytes", "serve_jpeg"}
+    assert set(endpoints) == {"serving_default", "serve_uint8", "serve_bytes", "serve_jpeg"}
     images = {"dtype": "float32", "shape": [None, 12, 16, 3]}
     assert endpoints["serving_default"]["inputs"] == {"images": images}
     for name in ("serve_bytes", "serve_jpeg"):
         assert endpoints[name]["inputs"] == {"images": {"dtype": "string", "shape": [None]}}
+    pixels = {"dtype": "uint8", "shape": [None, None, None, 3]}
+    assert endpoints["serve_uint8"]["inputs"] == {"images": pixels}
     for endpoint in endpoints.values():
+        assert list(endpoint["milliseconds"]) == ["1", "3", "5"]
+        assert all(time > 0 for time in endpoint["milliseconds"].values())
         assert endpoint["outputs"] == {"embedding": {"dtype": "float32", "shape": [None, 6]}}
         assert endpoint["largest_difference"] <= 1e-5
 
@@ -165,7 +169,7 @@ def test_check_fails_for_another_shape(served, answered):
 
 
 @pytest.mark.parametrize("endpoint", ["serving_default", "serve_bytes", "serve_jpeg"])
-@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("count", [1, 3, 5])
 def test_check_fails_for_a_nan(model, served, answered, endpoint, count):
     answered[1][f"{endpoint}/embedding/0/{count}"][0, 2] = np.nan
     with pytest.raises(ValueError, match=f'"{endpoint}" differs from the model by'):
@@ -175,6 +179,25 @@ def test_check_fails_for_a_nan(model, served, answered, endpoint, count):
 def test_check_fails_for_a_function_that_must_be_compiled(model, served, answered):
     answered[0]["must_compile"] = ["__inference_kernel_12"]
     with pytest.raises(ValueError, match="without the XLA compiler.*__inference_kernel_12"):
+        kr.export.check(served, model)
+
+
+def test_check_names_the_operations(checked):
+    """What XLA and LiteRT refuse is in the endpoints of files alone."""
+    endpoints = checked[0]["endpoints"]
+    for name, found in endpoints.items():
+        assert "MatMul" in found["operations"] or found["refused_by"]["LiteRT"] == ["XlaCallModule"]
+        of_files = name in ("serve_bytes", "serve_jpeg")
+        assert ("DecodeJpeg" in found["refused_by"]["XLA"]) == of_files
+        assert ("BatchFunction" in found["refused_by"]["XLA"]) == of_files
+        assert found["refused_by"]["TensorFlow Serving"] == []
+        assert set(found["refused_by"]["XLA"]) <= set(found["operations"])
+    assert "ScaleAndTranslate" in endpoints["serve_uint8"]["refused_by"]["LiteRT"]
+
+
+def test_check_fails_for_code_and_pipelines(model, served, answered):
+    answered[0]["endpoints"]["serve_bytes"]["operations"] += ["MapDataset", "PyFunc"]
+    with pytest.raises(ValueError, match="Serving refuses: .*MapDataset.*PyFunc.*Received: path="):
         kr.export.check(served, model)
 
 
@@ -244,7 +267,9 @@ def test_unknown_image_size(tmp_path):
     import tensorflow as tf
 
     model = pooled()
-    path = kr.export.saved_model(model, tmp_path / "1", output_name="features", image_size=(8, 9))
+    path = kr.export.saved_model(
+        model, tmp_path / "1", output_name="features", image_size=(8, 9), check=False
+    )
     loaded = load(path)
     for size in ((8, 9), (20, 11)):
         images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype("float32")
@@ -262,7 +287,7 @@ def test_scale_offset_and_channels(tmp_path, channels):
     import tensorflow as tf
 
     model = pooled((6, 6), channels)
-    path = kr.export.saved_model(model, tmp_path / "1", scale=1 / 127.5, offset=-1)
+    path = kr.export.saved_model(model, tmp_path / "1", scale=1 / 127.5, offset=-1, check=False)
     image = np.random.default_rng(0).integers(0, 256, (6, 6, channels), dtype="uint8")
     file = encoded(image[..., 0] if channels == 1 else image, "PNG")
     outputs = load(path).signatures["serve_bytes"](images=tf.constant([file]))
@@ -277,7 +302,7 @@ def test_channels_first(tmp_path):
     inputs = keras.Input((3, 8, 10))
     warp = kr.layers.FlowWarpDownsample(0.5, antialias=True, data_format="channels_first")
     model = keras.Model(inputs, warp(inputs))
-    path = kr.export.saved_model(model, tmp_path / "1", data_format="channels_first")
+    path = kr.export.saved_model(model, tmp_path / "1", data_format="channels_first", check=False)
     image = random_bytes(1, (8, 10))
     outputs = load(path).signatures["serve_bytes"](images=tf.constant([encoded(image[0], "PNG")]))
     expected = numbers(model, np.transpose(image, (0, 3, 1, 2)).astype("float32") / 255)
@@ -289,7 +314,7 @@ def test_half_precision_is_served_as_float32(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = pooled((6, 6))
     keras.config.set_dtype_policy("float32")
-    path = kr.export.saved_model(model, tmp_path / "1", endpoints="serving_default")
+    path = kr.export.saved_model(model, tmp_path / "1", endpoints="serving_default", check=False)
     signatures = load(path).signatures
     assert list(signatures) == ["serving_default"]
     assert signatures["serving_default"].structured_outputs["embedding"].dtype == "float32"
@@ -302,7 +327,7 @@ def test_integer_images(tmp_path):
     inputs = keras.Input((6, 6, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)
     model = keras.Model(inputs, keras.layers.Flatten()(x))
-    path = kr.export.saved_model(model, tmp_path / "1", scale=1)
+    path = kr.export.saved_model(model, tmp_path / "1", scale=1, check=False)
     image = random_bytes(1, (6, 6))
     outputs = load(path).signatures["serve_bytes"](images=tf.constant([encoded(image[0], "PNG")]))
     np.testing.assert_allclose(outputs["embedding"], image.reshape(1, -1) / 255, atol=1e-6)

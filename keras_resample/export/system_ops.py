@@ -1,0 +1,45 @@
+"""Operations that a system which runs graphs is known to refuse."""
+
+SERVING, XLA, LITERT = "TensorFlow Serving", "XLA", "LiteRT"
+
+# Python code, which is in no file, and pipelines of data.
+OF_PYTHON = {"EagerPyFunc", "PyFunc", "PyFuncStateless"}
+PIPELINES = "Dataset", "Iterator"
+# Decoders, texts, and what has outputs of a length that only the values tell.
+OF_BYTES = {
+    "BatchFunction",
+    "DecodeBmp",
+    "DecodeGif",
+    "DecodeImage",
+    "DecodeJpeg",
+    "DecodePng",
+    "DecodeRaw",
+    "DecodeWebP",
+    "ExtractJpegShape",
+    "StringLength",
+    "Substr",
+}
+# Beside these, what LiteRT has no kernels for.
+NOT_LITE = {
+    "DynamicStitch",
+    "ScaleAndTranslate",
+    "XlaCallModule",
+}
+
+
+def refused_by(operations):
+    """Those of a list of operations that each system refuses: a dict of lists by their names.
+
+    TensorFlow Serving is the official image, XLA a function that is compiled as a whole, and
+    LiteRT a conversion to its own operations alone. Others may be refused for their arguments.
+    """
+    pipelines = {name for name in operations if any(word in name for word in PIPELINES)}
+    served = OF_PYTHON | pipelines
+    refused = {
+        SERVING: served,
+        XLA: served | OF_BYTES,
+        LITERT: served | OF_BYTES | NOT_LITE,
+    }
+    return {
+        system: [name for name in operations if name in names] for system, names in refused.items()
+    }
