@@ -112,7 +112,7 @@ def _whole(tf, output):
 
 def _calls(served):
     """Function from the inputs' shapes and dtypes to the model as a function, on TensorFlow."""
-    return lambda specs: functools.partial(served, training=False)
+    return lambda specs: served
 
 
 def _jax_calls(served):
@@ -126,7 +126,7 @@ def _jax_calls(served):
     ]
 
     def stateless(trainable, non_trainable, inputs):
-        output, _ = served.stateless_call(trainable, non_trainable, inputs, training=False)
+        output, _ = served.stateless_call(trainable, non_trainable, inputs)
         return output
 
     def call_of(specs):

@@ -20,7 +20,7 @@ def write_card(folder, contract, report=None):
         _outputs(contract),
         _server(contract, report),
     ]
-    text = "\n".join("\n".join(part) for part in parts)
+    text = "\n".join("\n".join(part) for part in parts if part)
     (pathlib.Path(folder) / CARD_FILE).write_text(text, encoding="utf-8")
 
 

@@ -5,8 +5,8 @@ SERVING, XLA, LITERT = "TensorFlow Serving", "XLA", "LiteRT"
 # Python code, which is in no file, and pipelines of data.
 OF_PYTHON = {"EagerPyFunc", "PyFunc", "PyFuncStateless"}
 PIPELINES = "Dataset", "Iterator"
-# Decoders, texts, and what has outputs of a length that only the values tell.
-OF_BYTES = {
+# What TensorFlow has kernels of the CPU for, and no others: decoders, texts, antialiased resizing.
+OF_CPU = {
     "BatchFunction",
     "DecodeBmp",
     "DecodeGif",
@@ -16,15 +16,12 @@ OF_BYTES = {
     "DecodeRaw",
     "DecodeWebP",
     "ExtractJpegShape",
+    "ScaleAndTranslate",
     "StringLength",
     "Substr",
 }
 # Beside these, what LiteRT has no kernels for.
-NOT_LITE = {
-    "DynamicStitch",
-    "ScaleAndTranslate",
-    "XlaCallModule",
-}
+NOT_LITE = {"DynamicStitch", "XlaCallModule"}
 
 
 def refused_by(operations):
@@ -37,8 +34,8 @@ def refused_by(operations):
     served = OF_PYTHON | pipelines
     refused = {
         SERVING: served,
-        XLA: served | OF_BYTES,
-        LITERT: served | OF_BYTES | NOT_LITE,
+        XLA: served | OF_CPU,
+        LITERT: served | OF_CPU | NOT_LITE,
     }
     return {
         system: [name for name in operations if name in names] for system, names in refused.items()

@@ -13,6 +13,7 @@ from keras import ops
 
 import keras_resample as kr
 from keras_resample.export.contract import Contract
+from keras_resample.export.system_ops import refused_by
 from tests.export.small_models import NATIVE, load, pooled
 from tests.numerics import to_numpy
 
@@ -183,7 +184,7 @@ def test_check_fails_for_a_function_that_must_be_compiled(model, served, answere
 
 
 def test_check_names_the_operations(checked):
-    """What XLA and LiteRT refuse is in the endpoints of files alone."""
+    """What is decoded and batched is in the endpoints of files alone."""
     endpoints = checked[0]["endpoints"]
     for name, found in endpoints.items():
         assert "MatMul" in found["operations"] or found["refused_by"]["LiteRT"] == ["XlaCallModule"]
@@ -192,7 +193,20 @@ def test_check_names_the_operations(checked):
         assert ("BatchFunction" in found["refused_by"]["XLA"]) == of_files
         assert found["refused_by"]["TensorFlow Serving"] == []
         assert set(found["refused_by"]["XLA"]) <= set(found["operations"])
-    assert "ScaleAndTranslate" in endpoints["serve_uint8"]["refused_by"]["LiteRT"]
+    resizing = ["ScaleAndTranslate"]
+    assert endpoints["serve_uint8"]["refused_by"]["XLA"] == resizing
+
+
+@pytest.mark.backends("tensorflow", reason="it asks TensorFlow")
+def test_what_xla_refuses_has_no_kernels_of_it(checked):
+    import tensorflow as tf
+    from tensorflow.python.framework import kernels
+
+    tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))  # which registers them
+    known = {k.op for k in kernels.get_all_registered_kernels().kernel if "XLA" in k.device_type}
+    used = set().union(*(found["operations"] for found in checked[0]["endpoints"].values()))
+    refused = {"Placeholder", *refused_by(sorted(used))["XLA"]}
+    assert used - known == refused & used
 
 
 def test_check_fails_for_code_and_pipelines(model, served, answered):
