@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_size
-from keras_resample.export.saved_model import input_signature, served_model
+from keras_resample.export.contract_of_model import input_signature, served_model
 from keras_resample.models.btnet import BTNet
 from keras_resample.models.steps.image_format import format_of_images
 
