@@ -7,9 +7,9 @@ import tempfile
 
 import numpy as np
 
+from keras_resample.export.contract_of_model import served_model
 from keras_resample.export.file_model import FileModel
 from keras_resample.export.file_process import rows
-from keras_resample.export.contract_of_model import served_model
 from keras_resample.export.tensorflow_process import run_python
 from keras_resample.metrics.arrays import to_numpy
 from keras_resample.models.btnet import BTNet
