@@ -6,12 +6,10 @@ import keras
 from keras import ops
 
 from keras_resample.arguments import as_integer, as_size
-from keras_resample.export.contract_of_model import input_signature, served_model
+from keras_resample.export.contract_of_model import image_name_of, inputs_of, served_model
+from keras_resample.export.served_network import in_structure
 from keras_resample.models.btnet import BTNet
 from keras_resample.models.steps.image_format import format_of_images
-
-# The only input, as in a SavedModel; several have the names that the model gives them.
-IMAGES = "images"
 
 
 class FileModel(keras.Model):
@@ -52,14 +50,16 @@ class FileModel(keras.Model):
         self._held = types.SimpleNamespace(source=served_model(model))
         self.parts = _parts(self._held.source, image_size)
         self.output_name, self.returns_dict = output_name, returns_dict
-        names, tensors, self.packed = _inputs(self.parts[0])
+        inputs = inputs_of(self.parts[0])
+        if len(inputs) < 2:
+            image_name_of(inputs, self.parts[0])
         self.specs = [
             keras.InputSpec(
-                shape=(batch_size, *_known_size(tensor.shape, image_size, self.parts[0])),
-                dtype=keras.backend.standardize_dtype(tensor.dtype),
+                shape=(batch_size, *_known_size(shape, image_size, self.parts[0])),
+                dtype=dtype,
                 name=name,
             )
-            for name, tensor in zip(names, tensors, strict=True)
+            for name, (shape, dtype) in inputs.items()
         ]
         self._check_one_output()
         self.build()
@@ -68,7 +68,7 @@ class FileModel(keras.Model):
         """All is there; Keras now tells PyTorch of the weights."""
 
     def call(self, *tensors, training=None):
-        x = self.packed(tensors)
+        x = in_structure(self.parts[0], tensors)
         for part in self.parts:
             x = part(x, training=False)
         if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16"):
@@ -82,11 +82,11 @@ class FileModel(keras.Model):
 
     def expected(self, arrays):
         """What the model itself gives for arrays in the order of `specs`."""
-        return self.source(self.packed(arrays), training=False)
+        return self.source(in_structure(self.parts[0], arrays), training=False)
 
     def _check_one_output(self):
         tensors = [keras.KerasTensor((None, *spec.shape[1:]), spec.dtype) for spec in self.specs]
-        x = self.packed(tensors)
+        x = in_structure(self.parts[0], tensors)
         for part in self.parts:
             x = part.compute_output_spec(x)
         count = len(keras.tree.flatten(x))
@@ -108,19 +108,6 @@ def _parts(model, image_size):
             f"one of {sizes}. Received: image_size={image_size}"
         )
     return model.parts.parts_of(image_size)
-
-
-def _inputs(model):
-    """Names and tensors of the inputs, and the function that gives them the model's structure."""
-    if not model.built or len(getattr(model, "inputs", None) or ()) < 2:
-        shape, dtype = input_signature(model)
-        return [IMAGES], [keras.KerasTensor(shape, dtype)], lambda tensors: tensors[0]
-    structure = model.input
-    if isinstance(structure, dict):
-        names = sorted(structure)
-        tensors = [structure[name] for name in names]
-        return names, tensors, lambda tensors: dict(zip(names, tensors, strict=True))
-    return [tensor.name for tensor in structure], list(structure), list
 
 
 def _known_size(shape, image_size, model):

@@ -77,10 +77,11 @@ def test_the_endpoint_refuses_it():
     from keras_resample.export.decoding import embed_files
 
     shape = (None, 4, 4, 3), "float32", (4, 4), 3, "channels_last", "embedding", 1.0, 0.0, ()
-    embed = tf.function(embed_files([tf.identity], Contract(*shape, max_pixels=1200)))
-    assert embed(tf.constant([encoded("JPEG", (30, 40))] * 2)).shape == (2, 4, 4, 3)
+    embed = tf.function(embed_files([dict], Contract(*shape, max_pixels=1200)))
+    found = embed({"images": tf.constant([encoded("JPEG", (30, 40))] * 2)})
+    assert found["images"].shape == (2, 4, 4, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 1200 pixels"):
-        embed(tf.constant([encoded("PNG", (2, 2)), large_png(20_000)]))
+        embed({"images": tf.constant([encoded("PNG", (2, 2)), large_png(20_000)])})
 
 
 def test_no_bytes_hang_it():

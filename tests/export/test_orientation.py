@@ -110,5 +110,6 @@ def test_the_endpoint_resizes_the_upright_image():
         (None, 24, 16, 3), "float32", (24, 16), 3, "channels_last", "embedding", 1.0, 0.0, ()
     )
     files = tf.constant([encoded("PNG", exif=exif(6))])
-    (served,) = keras.ops.convert_to_numpy(embed_files([tf.identity], contract)(files))
+    served = embed_files([dict], contract)({"images": files})["images"]
+    (served,) = keras.ops.convert_to_numpy(served)
     np.testing.assert_array_equal(served, np.rot90(STORED, -1))
