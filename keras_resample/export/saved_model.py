@@ -94,7 +94,8 @@ def saved_model(
 
     * On TensorFlow the model is traced to an ordinary graph.
     * On JAX it is compiled to StableHLO by `jax2tf`, for CPU and CUDA; the server then needs the
-      XLA compiler. `bridge=True` writes an ordinary graph, which does not.
+      XLA compiler, and a request one image. `bridge=True` writes an ordinary graph, which needs
+      neither.
     * On PyTorch, which cannot write SavedModels, the bridge is taken: the model is saved as a
       temporary `.keras` file that a new process loads and exports on TensorFlow. Every layer has to
       be able to run there: those of Keras and of this package are; layers of your own have to use
