@@ -33,7 +33,7 @@ def litert(
         The path, a `pathlib.Path`.
 
     Raises:
-        As `keras_resample.export.onnx`.
+        ValueError: as `keras_resample.export.onnx`, as are its other errors.
 
     Example:
 

@@ -28,7 +28,7 @@ def openvino(
         The path, a `pathlib.Path`.
 
     Raises:
-        As `keras_resample.export.onnx`.
+        ValueError: as `keras_resample.export.onnx`, as are its other errors.
 
     Example:
 

@@ -29,7 +29,7 @@ def torch(
         The path, a `pathlib.Path`.
 
     Raises:
-        As `keras_resample.export.onnx`.
+        ValueError: as `keras_resample.export.onnx`, as are its other errors.
 
     Example:
 
